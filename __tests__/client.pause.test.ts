@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { isGroupPausedError, isSendError } from "../sdk/client/src/index.ts";
+import { accepted, fastClock, openClient, refused, serveGateway } from "./helpers/client-gateway.ts";
+
+const GATEWAY_LIMIT = 30_000;
+
+function order(seen: readonly { body: Record<string, unknown> }[]): unknown[] {
+  return seen.map((one) => one.body["n"]);
+}
+
+test("a refused message pauses its group and fails what is queued behind it, unsent", async (t) => {
+  const { endpoint, seen } = await serveGateway(t, ({ body }, index) =>
+    body["n"] === 2 ? refused(400, "INVALID_BODY") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  const [one, two, three] = await Promise.allSettled([1, 2, 3].map((n) => client.send("10", { n })));
+  assert.equal(one?.status, "fulfilled");
+  assert.ok(two?.status === "rejected" && isSendError(two.reason));
+  assert.ok(three?.status === "rejected" && isGroupPausedError(three.reason));
+  assert.equal(three.reason.groupId, "10");
+  assert.equal(three.reason.cause, two.reason);
+  assert.equal(three.reason.outcome, "unsent");
+  await assert.rejects(client.send("10", { n: 4 }), { code: "GROUP_PAUSED" });
+  assert.deepEqual(order(seen), [1, 2]);
+  assert.deepEqual(client.pausedGroups(), [{ groupId: "10", cause: two.reason }]);
+});
+
+test("other groups go on while one is paused", async (t) => {
+  const { endpoint } = await serveGateway(t, ({ groupId }, index) =>
+    groupId === "bad" ? refused(400, "INVALID_BODY") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  await assert.rejects(client.send("bad", {}));
+  await client.send("good", {});
+  assert.deepEqual(
+    client.pausedGroups().map((group) => group.groupId),
+    ["bad"],
+  );
+});
+
+test("what is refused locally fails that call only", async (t) => {
+  const { endpoint, seen } = await serveGateway(t, (_, index) => accepted(index));
+  const client = openClient(endpoint, fastClock(100));
+  const results = await Promise.allSettled([
+    client.send("10", { n: 1 }),
+    client.send("10", { n: 2n }),
+    client.send("10", { n: 3 }),
+  ]);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assert.deepEqual(order(seen), [1, 3]);
+  assert.deepEqual(client.pausedGroups(), []);
+});
+
+test("replay sends the failed message first, with its own deduplication id", async (t) => {
+  let broken = true;
+  const { endpoint, seen } = await serveGateway(t, (_, index) =>
+    broken ? refused(403, "FORBIDDEN") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  await assert.rejects(client.send("10", { n: 1 }));
+  broken = false;
+  const replayed = client.resume("10", "replay");
+  const next = client.send("10", { n: 2 });
+  assert.equal((await replayed).deduplicationId, seen[0]?.deduplicationId);
+  await next;
+  assert.deepEqual(order(seen), [1, 1, 2]);
+  assert.equal(seen[1]?.deduplicationId, seen[0]?.deduplicationId);
+  assert.equal(client.activeGroups, 0);
+});
+
+test("a replay that fails pauses the group again and counts all attempts", async (t) => {
+  const { endpoint } = await serveGateway(t, () => refused(403, "FORBIDDEN"));
+  const client = openClient(endpoint, fastClock(100));
+  await assert.rejects(client.send("10", { n: 1 }));
+  const replayed = client.resume("10", "replay");
+  const next = client.send("10", { n: 2 });
+  await assert.rejects(replayed, { code: "FORBIDDEN", attempts: 2 });
+  await assert.rejects(next, { code: "GROUP_PAUSED" });
+  assert.equal(client.pausedGroups()[0]?.cause.attempts, 2);
+});
+
+test("skip gives a refused message up and goes on at once", async (t) => {
+  const { endpoint, seen } = await serveGateway(t, (_, index) =>
+    index === 0 ? refused(400, "INVALID_BODY") : accepted(index),
+  );
+  const clock = fastClock(100);
+  const client = openClient(endpoint, clock, { attemptTimeoutMilliseconds: 200_000 });
+  await assert.rejects(client.send("10", { n: 1 }));
+  await client.resume("10", "skip");
+  assert.equal(client.activeGroups, 0);
+  await client.send("10", { n: 2 });
+  assert.deepEqual(order(seen), [1, 2]);
+  assert.deepEqual(clock.waits, [200_000, 200_000]);
+});
+
+test('after outcome "unknown", skip holds the group for 30 s and no other', async (t) => {
+  const { endpoint, seen } = await serveGateway(t, ({ body }, index) => (body["n"] === 1 ? "reset" : accepted(index)));
+  const clock = fastClock(100);
+  const client = openClient(endpoint, clock, { retryBudgetMilliseconds: 20_000 });
+  await assert.rejects(client.send("10", { n: 1 }), { outcome: "unknown" });
+  await client.resume("10", "skip");
+  clock.waits.length = 0;
+  const held = client.send("10", { n: 2 });
+  const [wait] = clock.waits;
+  assert.ok(wait !== undefined && wait > GATEWAY_LIMIT * 0.5 && wait <= GATEWAY_LIMIT, String(clock.waits));
+  await client.send("11", { n: 3 });
+  await held;
+  assert.deepEqual(
+    order(seen).filter((n) => n !== 1),
+    [3, 2],
+  );
+  assert.equal(client.activeGroups, 0);
+});
+
+test('after outcome "unknown", the same message may be replayed at once', async (t) => {
+  let broken = true;
+  const { endpoint, seen } = await serveGateway(t, (_, index) => (broken ? "reset" : accepted(index)));
+  const clock = fastClock(100);
+  const client = openClient(endpoint, clock, { retryBudgetMilliseconds: 20_000 });
+  await assert.rejects(client.send("10", { n: 1 }), { outcome: "unknown" });
+  broken = false;
+  clock.waits.length = 0;
+  await client.resume("10", "replay");
+  assert.ok(
+    clock.waits.every((wait) => wait <= 20_000),
+    String(clock.waits),
+  );
+  assert.equal(new Set(seen.map((one) => one.deduplicationId)).size, 1);
+});
+
+test("resume refuses a group that is not paused and a way that it does not know", async (t) => {
+  const { endpoint } = await serveGateway(t, () => refused(400, "INVALID_BODY"));
+  const client = openClient(endpoint, fastClock(100));
+  await assert.rejects(client.resume("10", "skip"), { code: "GROUP_NOT_PAUSED" });
+  await assert.rejects(client.send("10", {}));
+  // @ts-expect-error only "replay" and "skip" exist
+  await assert.rejects(client.resume("10", "retry"), { code: "INVALID_OPTION" });
+  assert.equal(client.pausedGroups().length, 1);
+});
+
+test('with onFailure "continue" the next message follows, after an unknown outcome 30 s later', async (t) => {
+  const { endpoint, seen } = await serveGateway(t, ({ body }, index) => {
+    if (body["n"] === 1) return refused(400, "INVALID_BODY");
+    return body["n"] === 2 ? "reset" : accepted(index);
+  });
+  const clock = fastClock(100);
+  const client = openClient(endpoint, clock, { onFailure: "continue", retryBudgetMilliseconds: 20_000 });
+  const results = await Promise.allSettled([1, 2, 3].map((n) => client.send("10", { n })));
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ["rejected", "rejected", "fulfilled"],
+  );
+  assert.equal(order(seen).at(-1), 3);
+  assert.ok(clock.waits.some((wait) => wait > GATEWAY_LIMIT * 0.5 && wait <= GATEWAY_LIMIT));
+  assert.deepEqual(client.pausedGroups(), []);
+});
+
+test("sends that nobody awaits never become an unhandled rejection", async (t) => {
+  const { endpoint } = await serveGateway(t, () => refused(400, "INVALID_BODY"));
+  const source = `
+    import { createFifoClient } from ${JSON.stringify(new URL("../sdk/client/src/index.ts", import.meta.url).href)};
+    const client = createFifoClient({ endpoint: ${JSON.stringify(endpoint)}, apiKey: "k", queue: "queue-1" });
+    client.send("10", { n: 1 });
+    client.send("10", { n: 2 });
+    client.send("not a group id", {});
+    client.resume("nobody", "skip");
+    while (client.pausedGroups().length === 0) await new Promise((done) => setTimeout(done, 10));
+    client.send("10", { n: 3 });
+    client.resume("10", "replay");
+  `;
+  const child = spawn(process.execPath, [
+    "--input-type=module-typescript",
+    "--unhandled-rejections=strict",
+    "-e",
+    source,
+  ]);
+  const errors: Buffer[] = [];
+  child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
+  const [code] = await once(child, "close");
+  assert.equal(code, 0, Buffer.concat(errors).toString());
+});
+
+test("a group at rest costs nothing", async (t) => {
+  const { endpoint, seen } = await serveGateway(t, (_, index) => accepted(index));
+  const client = openClient(endpoint, fastClock(1));
+  const sends = Array.from({ length: 500 }, (_, n) => client.send(`group-${n}`, { n }));
+  assert.equal(client.activeGroups, 500);
+  await Promise.all(sends);
+  assert.equal(client.activeGroups, 0);
+  assert.equal(seen.length, 500);
+});

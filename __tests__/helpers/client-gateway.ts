@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { TestContext } from "node:test";
+import { type FifoClient, openFifoClient } from "../../sdk/client/src/client.ts";
+import type { Clock } from "../../sdk/client/src/clock.ts";
+import { type FifoClientOptions, parseOptions } from "../../sdk/client/src/options.ts";
+
+/** One request as the scripted gateway saw it. */
+export interface Seen {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+  readonly groupId: string;
+  readonly deduplicationId: string;
+}
+
+/** What the scripted gateway does with a request. `"reset"` cuts the connection, `"hang"` never answers. */
+export type Reply =
+  | "reset"
+  | "hang"
+  | {
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: unknown;
+      readonly unfinished?: boolean;
+    };
+
+/** A 200 as the wire contract has it. */
+export function accepted(sequence: number): Reply {
+  return {
+    status: 200,
+    body: { messageId: `message-${sequence}`, sequenceNumber: String(sequence).padStart(20, "0") },
+  };
+}
+
+/** An error as the wire contract has it. */
+export function refused(status: number, code: string, headers: Record<string, string> = {}): Reply {
+  return { status, headers, body: { message: "no", code, requestId: "0f2d8c1e-3f59-4d4f-9a6b-1f7f6d1f2a3b" } };
+}
+
+/** Serves `script` over HTTP until the test ends; `seen` grows with every request. */
+export async function serveGateway(
+  t: Pick<TestContext, "after">,
+  script: (request: Seen, index: number) => Reply | Promise<Reply>,
+): Promise<{ endpoint: string; seen: Seen[] }> {
+  const seen: Seen[] = [];
+  const server = createServer(async (request, response) => {
+    request.on("error", () => undefined);
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk);
+    } catch {
+      return; // The client gave up before it had sent everything.
+    }
+    const text = Buffer.concat(chunks).toString();
+    const body: Record<string, unknown> = JSON.parse(text);
+    const one: Seen = {
+      url: request.url ?? "",
+      method: request.method ?? "",
+      headers: request.headers,
+      text,
+      body,
+      groupId: String(body["MessageGroupID"]),
+      deduplicationId: String(request.headers["idempotency-key"]),
+    };
+    seen.push(one);
+    const reply = await script(one, seen.length - 1);
+    if (reply === "hang") return;
+    if (reply === "reset") {
+      request.socket.resetAndDestroy();
+      return;
+    }
+    const content = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body ?? {});
+    response.writeHead(reply.status, { "content-type": "application/json", ...reply.headers });
+    if (reply.unfinished) response.write(content);
+    else response.end(content);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  });
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: `http://127.0.0.1:${port}/kimalarm`, seen };
+}
+
+/** A clock on which `factor` milliseconds pass in one; `waits` are all the waits that were asked of it. */
+export function fastClock(factor: number): Clock & { readonly waits: number[] } {
+  const waits: number[] = [];
+  return {
+    waits,
+    now: () => performance.now() * factor,
+    after(milliseconds, wake) {
+      waits.push(milliseconds);
+      const timer = setTimeout(wake, milliseconds / factor);
+      return () => clearTimeout(timer);
+    },
+  };
+}
+
+/** The key of every test, so that a test can look for it where it must not be. */
+export const API_KEY = "key-Zq81XyTopSecretKey0123456789";
+
+/** A client of `queue-1` on the given clock. Its attempts last long, so that a busy machine times none out. */
+export function openClient(
+  endpoint: string,
+  clock: Clock,
+  options: Partial<FifoClientOptions> = {},
+): FifoClient<Record<string, unknown>> {
+  return openFifoClient(
+    parseOptions({ endpoint, apiKey: API_KEY, queue: "queue-1", attemptTimeoutMilliseconds: 200_000, ...options }),
+    clock,
+  );
+}
