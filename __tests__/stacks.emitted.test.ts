@@ -1,0 +1,391 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { unzipSync } from "fflate";
+import { z } from "zod";
+import { DEDUPLICATION_ID_PATTERN, GROUP_ID_PATTERN } from "../sdk/client/src/contract.ts";
+import { json, projectRoot, resource, resources, synth } from "./helpers/emitted.ts";
+
+const emitted = synth();
+const messaging = emitted.stack("dev-messaging");
+const delivery = emitted.stack("dev-delivery");
+const gateway = emitted.stack("dev-gateway");
+
+const policySchema = z.object({
+  Statement: z.array(
+    z.object({ Effect: z.literal("Allow"), Action: z.array(z.string()), Resource: z.array(z.string()) }),
+  ),
+});
+
+describe("every synth", () => {
+  test("emits the same bytes from another folder, another time zone and another locale", () => {
+    const again = synth({ cwd: tmpdir(), env: { TZ: "Pacific/Kiritimati", LANG: "ko_KR.UTF-8", LC_ALL: "C" } });
+    assert.deepEqual([...again.files.keys()], [...emitted.files.keys()]);
+    for (const [name, bytes] of emitted.files) assert.ok(bytes.equals(again.files.get(name) ?? Buffer.alloc(0)), name);
+  });
+
+  test("emits no absolute path", () => {
+    for (const [name, bytes] of emitted.files) assert.ok(!bytes.includes(projectRoot), name);
+    for (const [name, bytes] of emitted.files) assert.ok(!bytes.includes(tmpdir()), name);
+  });
+
+  test("emits the same bytes from a copy of the tree elsewhere", () => {
+    const copy = copyOfTree();
+    try {
+      const again = synth({ root: copy });
+      for (const [name, bytes] of emitted.files)
+        assert.ok(bytes.equals(again.files.get(name) ?? Buffer.alloc(0)), name);
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
+  });
+
+  test("keeps each stack's state beside the project, by a relative path", () => {
+    for (const [name, stack] of Object.entries({
+      "dev-messaging": messaging,
+      "dev-delivery": delivery,
+      "dev-gateway": gateway,
+    })) {
+      assert.deepEqual(stack.terraform.backend, { local: { path: `../../../${name}.tfstate` } });
+      for (const state of Object.values(stack.data?.terraform_remote_state ?? {})) {
+        assert.deepEqual(state.config, { path: "../../../dev-messaging.tfstate" });
+      }
+    }
+  });
+});
+
+describe("each queue", () => {
+  for (const name of ["queue-1", "queue-2"]) {
+    const queue = resource(messaging, "aws_sqs_queue", `${name}_queue`);
+    const deadLetter = resource(messaging, "aws_sqs_queue", `${name}_dead-letter`);
+
+    test(`${name} is FIFO with high throughput, as is its dead-letter queue`, () => {
+      for (const each of [queue, deadLetter]) {
+        assert.equal(each.fifo_queue, true);
+        assert.match(String(each.name), /^[A-Za-z0-9_-]{1,75}\.fifo$/);
+        assert.equal(each.deduplication_scope, "messageGroup");
+        assert.equal(each.fifo_throughput_limit, "perMessageGroupId");
+        assert.equal(each.sqs_managed_sse_enabled, true);
+        assert.equal(each.message_retention_seconds, 14 * 24 * 3_600);
+      }
+      assert.equal(queue.content_based_deduplication, true);
+    });
+
+    test(`${name} leaves room for what a dead-lettered copy carries besides its body`, () => {
+      assert.equal(queue.max_message_size, 1_044_480);
+      assert.equal(deadLetter.max_message_size, 1_048_576);
+    });
+
+    test(`${name} redrives to its own dead-letter queue only, which takes messages from no other`, () => {
+      assert.deepEqual(json(queue.redrive_policy), {
+        deadLetterTargetArn: `\${aws_sqs_queue.${name}_dead-letter.arn}`,
+        maxReceiveCount: 1_000,
+      });
+      const allow = resource(messaging, "aws_sqs_queue_redrive_allow_policy", `${name}_redrive-allow`);
+      assert.equal(allow.queue_url, `\${aws_sqs_queue.${name}_dead-letter.url}`);
+      assert.deepEqual(json(allow.redrive_allow_policy), {
+        redrivePermission: "byQueue",
+        sourceQueueArns: [`\${aws_sqs_queue.${name}_queue.arn}`],
+      });
+    });
+
+    test(`${name} hides a message for at least six times the function's timeout`, () => {
+      const { timeout } = resource(delivery, "aws_lambda_function", "consumer_function");
+      assert.ok(Number(queue.visibility_timeout_seconds) >= 6 * Number(timeout));
+    });
+  }
+});
+
+test("the parking lot has the design's keys, its sparse index and its expiry", () => {
+  const table = resource(messaging, "aws_dynamodb_table", "parking-lot_table");
+  assert.equal(table.hash_key, "pk");
+  assert.equal(table.range_key, "sk");
+  assert.deepEqual(table.global_secondary_index, [
+    { name: "parked-groups", hash_key: "parkedQueue", range_key: "parkedAt", projection_type: "KEYS_ONLY" },
+  ]);
+  assert.deepEqual(table.ttl, { attribute_name: "expiresAt", enabled: true });
+  assert.deepEqual(table.point_in_time_recovery, { enabled: true });
+});
+
+describe("the consumer", () => {
+  const consumer = resource(delivery, "aws_lambda_function", "consumer_function");
+
+  test("is one readable module for Node 24 on arm64 whose hash is the zip's", () => {
+    assert.equal(consumer.runtime, "nodejs24.x");
+    assert.deepEqual(consumer.architectures, ["arm64"]);
+    const zip = emitted.files.get(join("stacks", "dev-delivery", String(consumer.filename)));
+    assert.ok(zip !== undefined);
+    assert.equal(consumer.source_code_hash, createHash("sha256").update(zip).digest("base64"));
+    const entries = unzipSync(zip);
+    assert.deepEqual(Object.keys(entries), ["index.mjs"]);
+    assert.equal(consumer.handler, "index.handler");
+    assert.ok(zip.includes("batchItemFailures"), "the entry is stored as it is, not compressed");
+  });
+
+  test("gets each queue by one event source that reports partial failures and is bounded", () => {
+    const sources = resources(delivery, "aws_lambda_event_source_mapping");
+    assert.deepEqual(Object.keys(sources), ["consumer_queue-1", "consumer_queue-2"]);
+    for (const source of Object.values(sources)) {
+      assert.deepEqual(source.function_response_types, ["ReportBatchItemFailures"]);
+      assert.ok(Number(source.batch_size) <= 10);
+      assert.equal(source.maximum_batching_window_in_seconds, undefined);
+      const { maximum_concurrency } = z.object({ maximum_concurrency: z.number() }).parse(source.scaling_config);
+      assert.ok(maximum_concurrency >= 2 && maximum_concurrency <= 1_000);
+    }
+  });
+
+  test("learns from its environment where to go and what each queue promises", () => {
+    const { variables } = z.object({ variables: z.record(z.string(), z.string()) }).parse(consumer.environment);
+    assert.deepEqual(Object.keys(variables).toSorted(), [
+      "BACKEND_TIMEOUT_MILLISECONDS",
+      "BACKEND_URL",
+      "PARKING_LOT_TABLE",
+      "QUEUES",
+    ]);
+    assert.equal(variables.BACKEND_URL, "${var.backend_url}");
+    assert.ok(Number(variables.BACKEND_TIMEOUT_MILLISECONDS) < 1_000 * Number(consumer.timeout));
+    assert.deepEqual(
+      Object.values(z.record(z.string(), z.object({ name: z.string() })).parse(json(variables.QUEUES))).map(
+        ({ name }) => name,
+      ),
+      ["queue-1", "queue-2"],
+    );
+  });
+
+  test("writes to a log group that ends", () => {
+    const logs = resource(delivery, "aws_cloudwatch_log_group", "consumer_logs");
+    assert.equal(logs.name, `/aws/lambda/${consumer.function_name}`);
+    assert.equal(logs.retention_in_days, 30);
+  });
+});
+
+describe("permissions", () => {
+  const policies = [
+    resource(delivery, "aws_iam_role_policy", "consumer_execution_policy"),
+    resource(gateway, "aws_iam_role_policy", "api_send_policy"),
+  ].map(({ policy }) => policySchema.parse(json(policy)));
+
+  test("name every action in full and every resource by its ARN", () => {
+    for (const { Action, Resource } of policies.flatMap(({ Statement }) => Statement)) {
+      for (const action of Action) assert.match(action, /^[a-z]+:[A-Za-z]+$/);
+      for (const target of Resource) assert.match(target, /^\$\{[^}]+arn\}(:\*)?$/);
+    }
+  });
+
+  test("let the gateway send to the queues and do nothing else", () => {
+    assert.deepEqual(
+      policies[1]?.Statement.map(({ Action, Resource }) => ({ Action, Resource })),
+      [
+        {
+          Action: ["sqs:SendMessage"],
+          Resource: ["queue-1", "queue-2"].map(
+            (name) => `\${data.terraform_remote_state.dev-messaging.outputs.${name}_queue_arn}`,
+          ),
+        },
+      ],
+    );
+  });
+});
+
+describe("the gateway", () => {
+  const routes = ["queue-1_send", "queue-1_batch", "queue-2_send", "queue-2_batch"];
+
+  test("asks for a key and checks the body on every route", () => {
+    assert.deepEqual(
+      Object.keys(resources(gateway, "aws_api_gateway_method")).toSorted(),
+      routes.map((route) => `${route}_method`).toSorted(),
+    );
+    for (const method of Object.values(resources(gateway, "aws_api_gateway_method"))) {
+      assert.equal(method.http_method, "POST");
+      assert.equal(method.api_key_required, true);
+      assert.equal(method.request_validator_id, "${aws_api_gateway_request_validator.api_body.id}");
+      assert.deepEqual(Object.keys(z.record(z.string(), z.string()).parse(method.request_models)), [
+        "application/json",
+      ]);
+    }
+    assert.equal(resource(gateway, "aws_api_gateway_request_validator", "api_body").validate_request_body, true);
+  });
+
+  test("takes nothing but JSON, and pins what it tells SQS about it", () => {
+    for (const integration of Object.values(resources(gateway, "aws_api_gateway_integration"))) {
+      assert.equal(integration.passthrough_behavior, "NEVER");
+      assert.equal(integration.type, "AWS");
+      assert.match(
+        String(integration.uri),
+        /^arn:aws:apigateway:ap-northeast-2:sqs:path\/\$\{[^}]+\}\/dev-queue-\d\.fifo$/,
+      );
+    }
+    assert.deepEqual(resource(gateway, "aws_api_gateway_integration", "queue-1_send_integration").request_parameters, {
+      "integration.request.header.Accept": "'application/json'",
+      "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'",
+    });
+  });
+
+  test("answers 200 to SQS's 200 alone: every status that no pattern names is an error", () => {
+    const answers = Object.values(resources(gateway, "aws_api_gateway_integration_response"));
+    for (const answer of answers.filter(({ status_code }) => status_code === "200"))
+      assert.equal(answer.selection_pattern, "200");
+    for (const answer of answers.filter(({ selection_pattern }) => selection_pattern === undefined))
+      assert.equal(answer.status_code, "502");
+    assert.equal(answers.filter(({ selection_pattern }) => selection_pattern === undefined).length, routes.length);
+  });
+
+  test("has a method response for every status that a template may answer", () => {
+    for (const route of routes) {
+      const statuses = Object.entries(resources(gateway, "aws_api_gateway_method_response"))
+        .filter(([name]) => name.startsWith(`${route}_`))
+        .map(([, { status_code }]) => status_code)
+        .toSorted();
+      assert.deepEqual(statuses, ["200", "400", "413", "429", "502"]);
+    }
+  });
+
+  test("leaves no expression in a template but the queue's address", () => {
+    for (const integration of Object.values(resources(gateway, "aws_api_gateway_integration"))) {
+      const template = z.record(z.string(), z.string()).parse(integration.request_templates)["application/json"];
+      const expressions = template?.match(/(?<!\$)\$\{[^}]*\}/g) ?? [];
+      for (const expression of expressions)
+        assert.match(expression, /^\$\{data\.terraform_remote_state\.dev-messaging\.outputs\.queue-\d_queue_url\}$/);
+    }
+  });
+
+  test("refuses group ids that SQS would refuse, by model", () => {
+    const single = z
+      .object({ properties: z.object({ MessageGroupID: z.object({ pattern: z.string() }) }) })
+      .parse(json(resource(gateway, "aws_api_gateway_model", "api_SendMessage").schema));
+    assert.equal(single.properties.MessageGroupID.pattern, GROUP_ID_PATTERN);
+    const batch = JSON.stringify(json(resource(gateway, "aws_api_gateway_model", "api_SendBatch").schema));
+    assert.ok(
+      batch.includes(JSON.stringify(GROUP_ID_PATTERN)) && batch.includes(JSON.stringify(DEDUPLICATION_ID_PATTERN)),
+    );
+  });
+
+  test("gives every answer of its own the contract's error shape", () => {
+    const answers = Object.values(resources(gateway, "aws_api_gateway_gateway_response"));
+    const types = new Set(answers.map(({ response_type }) => response_type));
+    for (const type of [
+      "BAD_REQUEST_BODY",
+      "INVALID_API_KEY",
+      "THROTTLED",
+      "QUOTA_EXCEEDED",
+      "REQUEST_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+      "INTEGRATION_FAILURE",
+      "INTEGRATION_TIMEOUT",
+      "DEFAULT_4XX",
+      "DEFAULT_5XX",
+    ]) {
+      assert.ok(types.has(type), type);
+    }
+    for (const answer of answers) {
+      const template = z.record(z.string(), z.string()).parse(answer.response_templates)["application/json"];
+      const body = z.strictObject({
+        message: z.string().min(10),
+        code: z.string(),
+        requestId: z.literal("$context.requestId"),
+      });
+      body.parse(json(template));
+    }
+  });
+
+  test("publishes a deployment before it takes the old one away, once all it publishes is there", () => {
+    const deployment = resource(gateway, "aws_api_gateway_deployment", "stage_deployment");
+    assert.deepEqual(deployment.lifecycle, { create_before_destroy: true });
+    const needed = new Set(z.array(z.string()).parse(deployment.depends_on));
+    for (const type of [
+      "aws_api_gateway_integration_response",
+      "aws_api_gateway_integration",
+      "aws_api_gateway_method",
+      "aws_api_gateway_gateway_response",
+      "aws_api_gateway_model",
+    ]) {
+      for (const name of Object.keys(resources(gateway, type)))
+        assert.ok(needed.has(`${type}.${name}`), `${type}.${name}`);
+    }
+  });
+
+  test("keeps a usage plan for each producer, and shows key values as sensitive outputs only", () => {
+    const plan = resource(gateway, "aws_api_gateway_usage_plan", "producers_kimalarm_plan");
+    assert.deepEqual(plan.api_stages, [
+      { api_id: "${aws_api_gateway_rest_api.api_rest.id}", stage: "${aws_api_gateway_stage.stage_stage.stage_name}" },
+    ]);
+    assert.equal(gateway.output?.api_keys?.sensitive, true);
+    const shown = Object.values(gateway.output ?? {}).filter(({ sensitive }) => sensitive !== true);
+    assert.ok(!JSON.stringify(shown).includes("aws_api_gateway_api_key.producers_kimalarm_key-a.value"));
+    assert.deepEqual(Object.keys(gateway.output ?? {}).toSorted(), ["api_key_ids", "api_keys", "endpoint"]);
+  });
+});
+
+describe("a change of the tree", () => {
+  test("of one character in a template changes its integrations and the deployment, and nothing else", () => {
+    const changed = changesOf((copy) =>
+      edit(join(copy, "stacks/gateway/send-message.request.vtl"), (text) => `##\n${text}`),
+    );
+    assert.deepEqual(changed, [
+      "aws_api_gateway_deployment.stage_deployment",
+      "aws_api_gateway_integration.queue-1_send_integration",
+      "aws_api_gateway_integration.queue-2_send_integration",
+    ]);
+  });
+
+  test("of a producer's limits makes no new deployment", () => {
+    const changed = changesOf((copy) =>
+      edit(join(copy, "main.ts"), (text) => text.replace('{ name: "kimalarm" }', '{ name: "kimalarm", rateLimit: 5 }')),
+    );
+    assert.deepEqual(changed, ["aws_api_gateway_usage_plan.producers_kimalarm_plan"]);
+  });
+
+  test("of the consumer's code changes the function and nothing else", () => {
+    const changed = changesOf((copy) =>
+      edit(join(copy, "runtime/consumer/lambda.ts"), (text) => `${text}\nconsole.debug("changed");\n`),
+    );
+    assert.deepEqual(changed, ["aws_lambda_function.consumer_function"]);
+  });
+});
+
+/** Addresses of the resources that differ once a copy of the tree was edited. */
+function changesOf(change: (copy: string) => void): string[] {
+  const copy = copyOfTree();
+  try {
+    change(copy);
+    const after = synth({ root: copy });
+    return ["dev-messaging", "dev-delivery", "dev-gateway"].flatMap((name) =>
+      changedResources(emitted.stack(name), after.stack(name)),
+    );
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+function copyOfTree(): string {
+  const copy = mkdtempSync(join(tmpdir(), "fifo-gateway-copy-"));
+  mkdirSync(join(copy, "sdk/client"), { recursive: true });
+  for (const part of ["main.ts", "package.json", "stacks", "runtime", "sdk/client/src", "sdk/client/package.json"]) {
+    cpSync(join(projectRoot, part), join(copy, part), { recursive: true });
+  }
+  symlinkSync(join(projectRoot, "node_modules"), join(copy, "node_modules"));
+  return copy;
+}
+
+function edit(file: string, change: (text: string) => string): void {
+  const before = readFileSync(file, "utf8");
+  const after = change(before);
+  assert.notEqual(after, before, `the edit of ${file} changes something`);
+  writeFileSync(file, after);
+}
+
+function changedResources(before: ReturnType<typeof emitted.stack>, after: ReturnType<typeof emitted.stack>): string[] {
+  const flat = (stack: typeof before) =>
+    new Map(
+      Object.entries(stack.resource).flatMap(([type, named]) =>
+        Object.entries(named).map(([name, args]) => [`${type}.${name}`, JSON.stringify(args)] as const),
+      ),
+    );
+  const [was, is] = [flat(before), flat(after)];
+  return [...new Set([...was.keys(), ...is.keys()])]
+    .filter((address) => was.get(address) !== is.get(address))
+    .toSorted();
+}

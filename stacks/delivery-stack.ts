@@ -1,0 +1,29 @@
+import { TerraformOutput, TerraformVariable } from "cdktf";
+import type { Construct } from "constructs";
+import type { DeploymentConfig } from "./config.ts";
+import { Consumer } from "./delivery/consumer.ts";
+import { DeploymentStack } from "./deployment-stack.ts";
+import type { MessagingStack } from "./messaging-stack.ts";
+
+/** What takes messages from the queues to the backend. */
+export class DeliveryStack extends DeploymentStack {
+  constructor(scope: Construct, deployment: DeploymentConfig, messaging: MessagingStack) {
+    super(scope, "delivery", deployment);
+    const backendUrl = new TerraformVariable(this, "backend_url", {
+      type: "string",
+      description: "Where the consumer posts each message to",
+      default: deployment.backend.url,
+      nullable: false,
+    });
+    const consumer = new Consumer(this, {
+      deployment,
+      queues: messaging.queues,
+      parkingLot: messaging.parkingLot,
+      backendUrl: backendUrl.stringValue,
+    });
+    new TerraformOutput(this, "consumer_function", {
+      value: consumer.functionName,
+      description: "The consumer's name in Lambda",
+    });
+  }
+}

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group/index.js";
+import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping/index.js";
+import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function/index.js";
+import { AssetType, TerraformAsset } from "cdktf";
+import { Construct } from "constructs";
+import { bundleFunction } from "../bundle.ts";
+import { consumerName, type DeploymentConfig } from "../config.ts";
+import type { FifoQueue } from "../messaging/fifo-queue.ts";
+import type { ParkingLot } from "../messaging/parking-lot.ts";
+import { ServiceRole } from "../role.ts";
+
+interface ConsumerProps {
+  readonly deployment: DeploymentConfig;
+  readonly queues: readonly FifoQueue[];
+  readonly parkingLot: ParkingLot;
+  /** Where messages are posted to. */
+  readonly backendUrl: string;
+}
+
+/** The Lambda that takes the messages of every queue to the backend, with one event source for each queue. */
+export class Consumer extends Construct {
+  readonly functionName: string;
+
+  constructor(scope: Construct, { deployment, queues, parkingLot, backendUrl }: ConsumerProps) {
+    super(scope, "consumer");
+    const name = consumerName(deployment);
+    const { timeoutSeconds, memoryMegabytes, backendTimeoutMilliseconds, logRetentionDays } = deployment.consumer;
+
+    const logs = new CloudwatchLogGroup(this, "logs", {
+      name: `/aws/lambda/${name}`,
+      retentionInDays: logRetentionDays,
+    });
+
+    const role = new ServiceRole(this, "execution", { name: `${name}-execution`, service: "lambda.amazonaws.com" });
+    role.allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [`${logs.arn}:*`]);
+    for (const queue of queues) queue.grantConsume(role);
+    parkingLot.grantCountAttempts(role);
+
+    const bundle = bundleFunction("runtime/consumer/lambda.ts");
+    const consumer = new LambdaFunction(this, "function", {
+      functionName: name,
+      description: `Delivers the messages of ${deployment.name}'s queues to the backend, each group in order`,
+      role: role.arn,
+      runtime: "nodejs24.x",
+      architectures: ["arm64"],
+      handler: "index.handler",
+      filename: this.asset(bundle.zip),
+      sourceCodeHash: bundle.sourceCodeHash,
+      timeout: timeoutSeconds,
+      memorySize: memoryMegabytes,
+      environment: {
+        variables: {
+          BACKEND_URL: backendUrl,
+          BACKEND_TIMEOUT_MILLISECONDS: String(backendTimeoutMilliseconds),
+          PARKING_LOT_TABLE: parkingLot.tableName,
+          QUEUES: JSON.stringify(Object.fromEntries(queues.map((queue) => [queue.arn, settings(queue)]))),
+        },
+      },
+      // Lambda would make a log group of its own, one that is kept forever, and fail on messages that it may not take yet.
+      dependsOn: [logs, role.policy],
+    });
+
+    for (const queue of queues) {
+      new LambdaEventSourceMapping(this, queue.config.name, {
+        eventSourceArn: queue.arn,
+        functionName: consumer.arn,
+        batchSize: queue.config.batchSize,
+        functionResponseTypes: ["ReportBatchItemFailures"],
+        scalingConfig: { maximumConcurrency: queue.config.maximumConcurrency },
+        enabled: true,
+        dependsOn: [role.policy],
+      });
+    }
+    this.functionName = consumer.functionName;
+  }
+
+  /** Puts the zip into the stack's output folder. cdktf copies assets from files, so one is made for as long as it takes. */
+  private asset(zip: Uint8Array): string {
+    const folder = mkdtempSync(join(tmpdir(), "fifo-gateway-"));
+    const file = join(folder, "consumer.zip");
+    writeFileSync(file, zip);
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    return new TerraformAsset(this, "code", { path: file, type: AssetType.FILE }).path;
+  }
+}
+
+/** What the consumer has to know of a queue, found by the queue's ARN in the variable `QUEUES`. */
+function settings(queue: FifoQueue) {
+  const { name, failurePolicy, visibilityTimeoutSeconds, retentionSeconds, maxAttempts } = queue.config;
+  return {
+    name,
+    url: queue.url,
+    deadLetterUrl: queue.deadLetterUrl,
+    failurePolicy,
+    visibilityTimeoutSeconds,
+    retentionSeconds,
+    maxAttempts,
+  };
+}

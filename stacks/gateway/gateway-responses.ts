@@ -1,0 +1,97 @@
+import { ApiGatewayGatewayResponse } from "@cdktf/provider-aws/lib/api-gateway-gateway-response/index.js";
+import { Construct } from "constructs";
+import {
+  ERROR_STATUS,
+  type ErrorCode,
+  GROUP_ID_FIELD,
+  IDEMPOTENCY_KEY_HEADER,
+  MAX_BATCH_ENTRIES,
+} from "../../sdk/client/src/contract.ts";
+import type { RestApi } from "./rest-api.ts";
+
+interface Answer {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Response headers, by name. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Keeps the status that API Gateway chose. */
+  readonly anyStatus?: true;
+}
+
+/**
+ * What API Gateway answers by itself, before or instead of a template of ours, by its response type.
+ *
+ * The messages are fixed texts. API Gateway can insert what its validator said, but how that text is quoted inside JSON is
+ * not documented, and it repeats the sender's values.
+ */
+const answers: Readonly<Record<string, Answer>> = {
+  BAD_REQUEST_BODY: {
+    code: "INVALID_BODY",
+    message:
+      `The body was refused. POST /<queue> takes a JSON object with ${GROUP_ID_FIELD}, a string of 1 to 128 ASCII letters, digits or punctuation characters; ` +
+      `POST /<queue>/batch takes {entries}, 1 to ${MAX_BATCH_ENTRIES} objects with id, groupId, body (a string) and optionally idempotencyKey.`,
+  },
+  BAD_REQUEST_PARAMETERS: {
+    code: "INVALID_PARAMETER",
+    message: `A header or query parameter was refused. The only one that counts is ${IDEMPOTENCY_KEY_HEADER}.`,
+  },
+  INVALID_API_KEY: {
+    code: "FORBIDDEN",
+    message: "The x-api-key header is missing or holds no valid key. A new key takes some minutes to work everywhere.",
+  },
+  ACCESS_DENIED: { code: "FORBIDDEN", message: "This request is not allowed." },
+  UNAUTHORIZED: { code: "FORBIDDEN", message: "This request is not allowed." },
+  WAF_FILTERED: { code: "FORBIDDEN", message: "This request was refused by the firewall." },
+  MISSING_AUTHENTICATION_TOKEN: {
+    code: "ROUTE_NOT_FOUND",
+    message: "There is no such route. Send with POST /<stage>/<queue> or POST /<stage>/<queue>/batch.",
+  },
+  RESOURCE_NOT_FOUND: {
+    code: "ROUTE_NOT_FOUND",
+    message: "There is no such route. Send with POST /<stage>/<queue> or POST /<stage>/<queue>/batch.",
+  },
+  REQUEST_TOO_LARGE: { code: "MESSAGE_TOO_LARGE", message: "The request is larger than the gateway takes." },
+  UNSUPPORTED_MEDIA_TYPE: {
+    code: "UNSUPPORTED_MEDIA_TYPE",
+    message: "The content-type must be application/json.",
+  },
+  THROTTLED: {
+    code: "THROTTLED",
+    message: "Too many requests with this key. Send again later.",
+    headers: { "Retry-After": "1" },
+  },
+  QUOTA_EXCEEDED: { code: "QUOTA_EXCEEDED", message: "The quota of this key is used up for this period." },
+  INTEGRATION_FAILURE: {
+    code: "QUEUE_ERROR",
+    message: "The queue was not reachable. The message may not be in it; send again.",
+  },
+  INTEGRATION_TIMEOUT: {
+    code: "QUEUE_TIMEOUT",
+    message: `The queue did not answer in time. The message may be in it: send again with the same ${IDEMPOTENCY_KEY_HEADER}.`,
+  },
+  DEFAULT_4XX: { code: "INVALID_REQUEST", message: "The request was refused.", anyStatus: true },
+  DEFAULT_5XX: { code: "GATEWAY_ERROR", message: "The gateway failed. Send again.", anyStatus: true },
+};
+
+/** Gives every answer that API Gateway makes by itself the contract's error shape. */
+export function addGatewayResponses(scope: Construct, api: RestApi): Construct {
+  const responses = new Construct(scope, "answers");
+  for (const [responseType, { code, message, headers, anyStatus }] of Object.entries(answers)) {
+    new ApiGatewayGatewayResponse(responses, responseType.toLowerCase().replaceAll("_", "-"), {
+      restApiId: api.id,
+      responseType,
+      ...(anyStatus ? {} : { statusCode: String(ERROR_STATUS[code]) }),
+      responseTemplates: {
+        "application/json": `{"message":${JSON.stringify(message)},"code":"${code}","requestId":"$context.requestId"}`,
+      },
+      ...(headers === undefined ? {} : { responseParameters: asParameters(headers) }),
+    });
+  }
+  return responses;
+}
+
+function asParameters(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [`gatewayresponse.header.${name}`, `'${value}'`]),
+  );
+}

@@ -1,0 +1,78 @@
+import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue/index.js";
+import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy/index.js";
+import { Construct } from "constructs";
+import { SQS_MAX_MESSAGE_BYTES } from "../../sdk/client/src/contract.ts";
+import { type DeploymentConfig, deadLetterName, type QueueConfig, queueName } from "../config.ts";
+import type { ServiceRole } from "../role.ts";
+
+/** Both flags belong together: high throughput needs deduplication per group, and each is refused without the other. */
+const highThroughput = { deduplicationScope: "messageGroup", fifoThroughputLimit: "perMessageGroupId" } as const;
+
+/** A FIFO queue and the dead-letter queue behind it. */
+export class FifoQueue extends Construct {
+  readonly config: QueueConfig;
+  /** The queue's name in SQS. */
+  readonly queueName: string;
+  readonly arn: string;
+  readonly url: string;
+  readonly deadLetterArn: string;
+  readonly deadLetterUrl: string;
+
+  constructor(scope: Construct, config: QueueConfig, deployment: DeploymentConfig) {
+    super(scope, config.name);
+    const lifecycle = deployment.protect ? { lifecycle: { preventDestroy: true } } : {};
+
+    const deadLetter = new SqsQueue(this, "dead-letter", {
+      name: deadLetterName(deployment, config),
+      fifoQueue: true,
+      ...highThroughput,
+      messageRetentionSeconds: config.deadLetterRetentionSeconds,
+      // The full size: a dead-lettered copy carries attributes besides the body.
+      maxMessageSize: SQS_MAX_MESSAGE_BYTES,
+      sqsManagedSseEnabled: true,
+      ...lifecycle,
+    });
+
+    const queue = new SqsQueue(this, "queue", {
+      name: queueName(deployment, config),
+      fifoQueue: true,
+      ...highThroughput,
+      // For producers that send no deduplication id, so that a plain curl works.
+      contentBasedDeduplication: true,
+      visibilityTimeoutSeconds: config.visibilityTimeoutSeconds,
+      messageRetentionSeconds: config.retentionSeconds,
+      maxMessageSize: config.maxMessageBytes,
+      receiveWaitTimeSeconds: 20,
+      sqsManagedSseEnabled: true,
+      redrivePolicy: JSON.stringify({ deadLetterTargetArn: deadLetter.arn, maxReceiveCount: config.maxReceiveCount }),
+      ...lifecycle,
+    });
+
+    new SqsQueueRedriveAllowPolicy(this, "redrive-allow", {
+      queueUrl: deadLetter.url,
+      redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [queue.arn] }),
+    });
+
+    this.config = config;
+    this.queueName = queueName(deployment, config);
+    this.arn = queue.arn;
+    this.url = queue.url;
+    this.deadLetterArn = deadLetter.arn;
+    this.deadLetterUrl = deadLetter.url;
+  }
+
+  /** Lets a role put messages into the queue, one by one and in batches. */
+  grantSend(role: ServiceRole): void {
+    role.allow("SendMessages", ["sqs:SendMessage"], [this.arn]);
+  }
+
+  /** Lets a role take messages from the queue and set refused ones aside in its dead-letter queue. */
+  grantConsume(role: ServiceRole): void {
+    role.allow(
+      "ConsumeMessages",
+      ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+      [this.arn],
+    );
+    role.allow("DeadLetterMessages", ["sqs:SendMessage"], [this.deadLetterArn]);
+  }
+}

@@ -1,0 +1,70 @@
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role/index.js";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy/index.js";
+import { Lazy } from "cdktf";
+import { Construct } from "constructs";
+
+interface Statement {
+  readonly sid: string;
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+}
+
+/**
+ * A role of one AWS service. What it may do is collected from the resources that grant it (`queue.grantConsume(role)`),
+ * so that a permission stands beside the resource it opens and always names its ARN.
+ */
+export class ServiceRole extends Construct {
+  readonly arn: string;
+  readonly name: string;
+  /** To be depended on by what needs the permissions, and not only the role. */
+  readonly policy: IamRolePolicy;
+  private readonly statements: Statement[] = [];
+
+  /**
+   * @param props.name the role's name in IAM
+   * @param props.service who assumes it, e.g. `lambda.amazonaws.com`
+   */
+  constructor(scope: Construct, id: string, props: { readonly name: string; readonly service: string }) {
+    super(scope, id);
+    const role = new IamRole(this, "role", {
+      name: props.name,
+      assumeRolePolicy: JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [{ Effect: "Allow", Principal: { Service: props.service }, Action: "sts:AssumeRole" }],
+      }),
+    });
+    this.policy = new IamRolePolicy(this, "policy", {
+      name: "permissions",
+      role: role.name,
+      policy: Lazy.stringValue({ produce: () => this.document() }),
+    });
+    this.arn = role.arn;
+    this.name = role.name;
+  }
+
+  /**
+   * Allows actions on resources. Statements of the same `sid` become one.
+   *
+   * @param sid names the statement in the policy, letters and digits (IAM), e.g. `SendMessages`
+   * @param actions full action names, no wildcard
+   * @param resources ARNs
+   */
+  allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
+    const same = this.statements.findIndex((statement) => statement.sid === sid);
+    if (same === -1) this.statements.push({ sid, actions, resources });
+    else
+      this.statements[same] = { sid, actions, resources: [...(this.statements[same]?.resources ?? []), ...resources] };
+  }
+
+  private document(): string {
+    return JSON.stringify({
+      Version: "2012-10-17",
+      Statement: this.statements.map(({ sid, actions, resources }) => ({
+        Sid: sid,
+        Effect: "Allow",
+        Action: actions,
+        Resource: resources,
+      })),
+    });
+  }
+}
