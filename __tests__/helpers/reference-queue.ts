@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import type { QueueMessage } from "../../runtime/message.ts";
+
+interface Stored {
+  readonly message: Omit<QueueMessage, "receiptHandle" | "receiveCount">;
+  visibleAt: number;
+  receipt: string | undefined;
+  receives: number;
+}
+
+/**
+ * SQS FIFO in a page, with a clock that only `advance` moves: what the settle core is checked against. A group with a
+ * message in flight gives out nothing; an expired receipt does nothing.
+ */
+export class ReferenceQueue {
+  now = 1_800_000_000_000;
+  #stored: Stored[] = [];
+  #receipts = 0;
+  #sequence = 0;
+  readonly #visibilitySeconds: number;
+
+  constructor(visibilitySeconds: number) {
+    this.#visibilitySeconds = visibilitySeconds;
+  }
+
+  /** @returns the sequence number */
+  send(groupId: string, body: string, deduplicationId?: string): string {
+    this.#sequence += 1;
+    const sequenceNumber = String(this.#sequence).padStart(20, "0");
+    this.#stored.push({
+      message: {
+        messageId: `id-${this.#sequence}`,
+        body,
+        groupId,
+        sequenceNumber,
+        deduplicationId: deduplicationId ?? createHash("sha256").update(body).digest("hex"),
+        sentAt: this.now,
+        attributes: {},
+      },
+      visibleAt: 0,
+      receipt: undefined,
+      receives: 0,
+    });
+    return sequenceNumber;
+  }
+
+  /** As many of one group as it can, then the next group. */
+  receive(most: number): QueueMessage[] {
+    const locked = new Set(this.#stored.filter((one) => one.visibleAt > this.now).map((one) => one.message.groupId));
+    const free = this.#stored.filter((one) => !locked.has(one.message.groupId));
+    const byGroup = [...Map.groupBy(free, (one) => one.message.groupId).values()].flat();
+    return byGroup.slice(0, most).map((one) => {
+      this.#receipts += 1;
+      one.receipt = `receipt-${this.#receipts}`;
+      one.receives += 1;
+      one.visibleAt = this.now + this.#visibilitySeconds * 1000;
+      return { ...one.message, receiptHandle: one.receipt, receiveCount: one.receives };
+    });
+  }
+
+  /** @returns whether the receipt was still good */
+  changeVisibility(receipt: string, seconds: number): boolean {
+    const one = this.#inFlight(receipt);
+    if (one !== undefined) one.visibleAt = this.now + seconds * 1000;
+    return one !== undefined;
+  }
+
+  /** @returns whether the receipt was still good */
+  delete(receipt: string): boolean {
+    const one = this.#inFlight(receipt);
+    this.#stored = this.#stored.filter((other) => other !== one);
+    return one !== undefined;
+  }
+
+  has(messageId: string): boolean {
+    return this.#stored.some((one) => one.message.messageId === messageId);
+  }
+
+  get length(): number {
+    return this.#stored.length;
+  }
+
+  /** Moves the clock to when something can be received again. */
+  advance(): void {
+    const next = Math.min(...this.#stored.map((one) => one.visibleAt).filter((at) => at > this.now));
+    if (Number.isFinite(next)) this.now = next;
+  }
+
+  #inFlight(receipt: string): Stored | undefined {
+    return this.#stored.find((one) => one.receipt === receipt && one.visibleAt > this.now);
+  }
+}

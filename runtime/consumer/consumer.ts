@@ -1,0 +1,77 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { createAttempts } from "../parking-lot/attempts.ts";
+import { createBackend } from "./backend.ts";
+import type { Environment } from "./environment.ts";
+import { EventError, parseEvent } from "./event.ts";
+import { deadLetter } from "./failure-policy.ts";
+import { createLog } from "./log.ts";
+import { createQueue } from "./queue.ts";
+import { settle } from "./settle.ts";
+
+/** The answer of a function with `ReportBatchItemFailures`: what is named here stays in the queue. */
+export interface BatchResponse {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
+}
+
+/** The part of Lambda's context that the consumer reads. */
+export interface InvocationContext {
+  getRemainingTimeInMillis(): number;
+}
+
+/** A Lambda handler for the SQS event source. */
+export type Consumer = (event: unknown, context: InvocationContext) => Promise<BatchResponse>;
+
+/** A call to AWS is given up after this, in milliseconds: the failing path has five seconds for all of its calls. */
+const AWS_TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 2_000, throwOnRequestTimeout: true } as const;
+
+/** Once more at most: the queue's visibility timeout is the retry for what stays broken. */
+const AWS_ATTEMPTS = 2;
+
+/**
+ * Connects the settling of batches to SQS, DynamoDB and the backend. Region, credentials and endpoints are the AWS SDK's own
+ * environment variables.
+ *
+ * The handler throws EventError when the event is none of SQS's or its queue is not in the environment; Lambda then leaves the
+ * whole batch in the queue.
+ *
+ * @param write takes one log line, newline included
+ * @example export const handler = createConsumer(readEnvironment(process.env), (line) => process.stdout.write(line));
+ */
+export function createConsumer(environment: Environment, write: (line: string) => void): Consumer {
+  const aws = { maxAttempts: AWS_ATTEMPTS, requestHandler: AWS_TIMEOUTS };
+  // The client's endpoint counts, not the queue URL's host: a local queue server may be on another one.
+  const queue = createQueue(new SQSClient({ ...aws, useQueueUrlAsEndpoint: false }));
+  const table = new DynamoDBClient(aws);
+  const ports = {
+    queue: queue.port,
+    backend: createBackend({
+      url: environment.backendUrl,
+      timeoutMilliseconds: environment.backendTimeoutMilliseconds,
+    }),
+    failurePolicy: deadLetter(queue.send),
+    attempts: createAttempts({ client: table, table: environment.parkingLotTable, now: Date.now }),
+    now: Date.now,
+    random: Math.random,
+    log: createLog(write, Date.now),
+  };
+  return async (event, context) => {
+    try {
+      const { queueArn, messages } = parseEvent(event);
+      const settings = environment.queues.get(queueArn);
+      if (settings === undefined) {
+        throw new EventError(
+          "UNKNOWN_QUEUE",
+          `${queueArn} is not in QUEUES (${[...environment.queues.keys()].join(", ")})`,
+        );
+      }
+      const remaining = () => context.getRemainingTimeInMillis();
+      const kept = await settle(settings, messages, environment, { ...ports, remaining });
+      return { batchItemFailures: kept.map((itemIdentifier) => ({ itemIdentifier })) };
+    } catch (error) {
+      const code = error instanceof EventError ? error.code : "unexpected";
+      ports.log("error", "consumer.failed", { detail: code });
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { GROUP_ID_FIELD, IDEMPOTENCY_KEY_HEADER } from "../sdk/client/src/contract.ts";
+
+/** A message as the queue handed it to the consumer. */
+export interface QueueMessage {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  /** What the backend gets, byte for byte. Never log it. */
+  readonly body: string;
+  readonly groupId: string;
+  /** 20 digits, ascending within a queue's group. */
+  readonly sequenceNumber: string;
+  readonly deduplicationId: string;
+  /** Milliseconds since the epoch. */
+  readonly sentAt: number;
+  /** Deliveries of this message by SQS, this one included: a receive is not an attempt. */
+  readonly receiveCount: number;
+  /** String attributes of the message. The gateway cannot set any: they come from redriven copies. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Message attribute under which a dead-lettered or redriven copy carries its first idempotency key. */
+export const IDEMPOTENCY_KEY_ATTRIBUTE = IDEMPOTENCY_KEY_HEADER;
+
+/** `{"data": <payload>}`, with the payload's group id checked against the queue's. */
+export interface Envelope {
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Why a queue body is no envelope; the words go to logs and to the dead-letter queue, so they hold nothing of the body. */
+export type EnvelopeFault = "not-json" | "not-an-envelope" | "group-mismatch";
+
+/**
+ * Reads a queue message's body. It is a check: what goes to the backend is the body itself, never a re-serialisation of
+ * what comes out here, so repeated keys and numbers beyond 2^53 keep their bytes.
+ *
+ * @returns the envelope, or the reason why the body is none. Of a repeated key the last one counts, as in `JSON.parse`.
+ * @example parseEnvelope('{"data":{"MessageGroupID":"10"}}', "10") // { envelope: { data: { MessageGroupID: "10" } } }
+ */
+export function parseEnvelope(
+  body: string,
+  groupId: string,
+): { readonly envelope: Envelope } | { readonly fault: EnvelopeFault } {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return { fault: "not-json" };
+  }
+  if (!isObject(value) || Object.keys(value).length !== 1 || !Object.hasOwn(value, "data")) {
+    return { fault: "not-an-envelope" };
+  }
+  const { data } = value;
+  if (!isObject(data)) return { fault: "not-an-envelope" };
+  if (!Object.hasOwn(data, GROUP_ID_FIELD) || data[GROUP_ID_FIELD] !== groupId) return { fault: "group-mismatch" };
+  return { envelope: { data } };
+}
+
+/**
+ * The key under which the backend can tell a second delivery from a new message. Every delivery and every copy of a
+ * message has the same one, and two messages never share it:
+ * - a copy that came back from the dead-letter queue carries its first key as an attribute;
+ * - `<queue>/<group>/<id>` when the producer gave an id (`%` and `/` of the group are percent-encoded, since
+ *   group `a/b` with id `c` and group `a` with id `b/c` are two messages);
+ * - the message's id otherwise. The producer gave none when the deduplication id is the body's SHA-256, which is what SQS
+ *   puts there by content-based deduplication.
+ *
+ * @example idempotencyKey("queue-1", message) // "queue-1/10/order-4711"
+ */
+export function idempotencyKey(
+  queue: string,
+  message: Pick<QueueMessage, "attributes" | "body" | "deduplicationId" | "groupId" | "messageId">,
+): string {
+  const carried = message.attributes[IDEMPOTENCY_KEY_ATTRIBUTE];
+  // It becomes a header; what could not be one was not written by the consumer.
+  if (carried !== undefined && /^[!-~]+$/.test(carried)) return carried;
+  if (message.deduplicationId === createHash("sha256").update(message.body).digest("hex")) return message.messageId;
+  const group = message.groupId.replaceAll("%", "%25").replaceAll("/", "%2F");
+  return `${queue}/${group}/${message.deduplicationId}`;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

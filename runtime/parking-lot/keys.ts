@@ -1,0 +1,19 @@
+/** What an item of the table is about. */
+export type ItemKind = "parked" | "attempts" | "started" | "discarded" | "original";
+
+/** Primary key of one item. */
+export interface ItemKey {
+  readonly pk: { readonly S: string };
+  readonly sk: { readonly S: string };
+}
+
+/**
+ * Key of the item that says something about one message: `<queue>#<groupId>` and `<kind>#<20-digit sequence number>`, so
+ * that a group's items of one kind sort in the order in which the messages were sent. A queue's name has no `#`.
+ *
+ * @param sequenceNumber SQS's, up to 20 digits; a shorter one is padded with zeros
+ * @example itemKey("queue-1", "10", "attempts", "18870000000000000001").sk.S // "attempts#18870000000000000001"
+ */
+export function itemKey(queue: string, groupId: string, kind: ItemKind, sequenceNumber: string): ItemKey {
+  return { pk: { S: `${queue}#${groupId}` }, sk: { S: `${kind}#${sequenceNumber.padStart(20, "0")}` } };
+}

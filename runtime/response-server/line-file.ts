@@ -1,0 +1,82 @@
+import { type FileHandle, open } from "node:fs/promises";
+
+/** A file that grows by whole lines. */
+export interface LineFile {
+  /** Bytes cut off at the end when the file was opened: a line that an earlier process did not finish. */
+  readonly cutBytes: number;
+  /** Bytes of all lines on disk. */
+  readonly size: number;
+  /** Resolves when the bytes are on disk (fdatasync). What a failed call left is cut off by the next one. Not to be called concurrently. */
+  append(lines: Buffer): Promise<void>;
+  read(offset: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** Bytes read at a time. */
+const CHUNK_BYTES = 1_048_576;
+const NEWLINE = 0x0a;
+
+/**
+ * Opens a file of lines, makes it when it does not exist, and cuts off what follows its last newline.
+ *
+ * @param onLine gets each line that is there, without its newline, and its offset in bytes; the buffer is the callee's
+ * @throws the file system's errors
+ * @example await openLineFile("logs/res_server.txt", (line, offset) => console.log(offset, line.length))
+ */
+export async function openLineFile(path: string, onLine?: (line: Buffer, offset: number) => void): Promise<LineFile> {
+  const file = await open(path, "a+");
+  const written = (await file.stat()).size;
+  let size = await readLines(file, onLine);
+  const cutBytes = written - size;
+  if (cutBytes > 0) await file.truncate(size);
+  let torn = false;
+  return {
+    cutBytes,
+    get size() {
+      return size;
+    },
+    async append(lines) {
+      // Half a line must not become the beginning of the next one.
+      if (torn) await file.truncate(size);
+      torn = true;
+      await file.appendFile(lines);
+      await file.datasync();
+      torn = false;
+      size += lines.length;
+    },
+    async read(offset, length) {
+      const buffer = Buffer.alloc(length);
+      const { bytesRead } = await file.read(buffer, 0, length, offset);
+      if (bytesRead !== length) throw new Error(`${path} has ${bytesRead} of ${length} bytes at ${offset}`);
+      return buffer;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** @returns the offset behind the last newline */
+async function readLines(file: FileHandle, onLine?: (line: Buffer, offset: number) => void): Promise<number> {
+  let lineStart = 0;
+  let at = 0;
+  let parts: Buffer[] = [];
+  for (;;) {
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, at);
+    if (bytesRead === 0) return lineStart;
+    let from = 0;
+    for (let end = nextNewline(0); end !== -1; end = nextNewline(from)) {
+      parts.push(buffer.subarray(from, end));
+      onLine?.(Buffer.concat(parts), lineStart);
+      parts = [];
+      from = end + 1;
+      lineStart = at + from;
+    }
+    parts.push(buffer.subarray(from, bytesRead));
+    at += bytesRead;
+
+    function nextNewline(start: number): number {
+      const found = buffer.indexOf(NEWLINE, start);
+      return found < bytesRead ? found : -1;
+    }
+  }
+}
