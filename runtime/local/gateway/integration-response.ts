@@ -1,0 +1,85 @@
+import { GatewayError } from "./error.ts";
+import type { Answer } from "./gateway-response.ts";
+import type { IntegrationAnswer } from "./integration.ts";
+import type { Declared } from "./resources.ts";
+import { compileTemplate } from "./template/template.ts";
+import { parseDocument, type TemplateInput } from "./template/variables.ts";
+
+/** Makes the producer's answer from SQS's, or undefined where API Gateway would call its own configuration wrong. */
+export type IntegrationResponses = (
+  answer: IntegrationAnswer,
+  request: Pick<TemplateInput, "params" | "context" | "stageVariables">,
+) => Answer | undefined;
+
+/**
+ * The integration responses of one method: the one whose pattern matches the whole status, else the one without a pattern.
+ * A template may override the status; that status needs a method response too.
+ *
+ * @throws GatewayError naming the address and what API Gateway would refuse
+ */
+export function integrationResponses(
+  declarations: readonly Declared<"aws_api_gateway_integration_response">[],
+  methodResponses: readonly Declared<"aws_api_gateway_method_response">[],
+): IntegrationResponses {
+  const declaredStatuses = new Set(methodResponses.map(({ values }) => values.status_code));
+  const choices = declarations.map((declaration) => readChoice(declaration, declaredStatuses));
+  return (answer, request) => {
+    const choice =
+      choices.find(({ pattern }) => pattern?.test(String(answer.status))) ??
+      choices.find(({ pattern }) => pattern === undefined);
+    if (choice === undefined) return undefined;
+    if (choice.template === undefined) {
+      return { status: choice.status, headers: { ...choice.headers }, body: answer.body };
+    }
+    const { text, overrides } = choice.template.render({
+      ...request,
+      body: answer.body,
+      document: () => parseDocument(answer.body),
+    });
+    const status = overrides.status ?? choice.status;
+    if (!declaredStatuses.has(String(status))) return undefined;
+    return { status, headers: { ...choice.headers, ...Object.fromEntries(overrides.headers) }, body: text };
+  };
+}
+
+function readChoice(
+  { address, values }: Declared<"aws_api_gateway_integration_response">,
+  declaredStatuses: ReadonlySet<string>,
+) {
+  const fail = (why: string): never => {
+    throw new GatewayError("RESOURCE_INVALID", `${address}: ${why}`);
+  };
+  if (!declaredStatuses.has(values.status_code)) fail(`status_code: ${values.status_code} has no method response`);
+  const other = Object.keys(values.response_templates).find((type) => type !== "application/json");
+  if (other !== undefined) fail(`response_templates: ${other}: only application/json runs here`);
+  const source = values.response_templates["application/json"];
+  const headers = Object.fromEntries(
+    Object.entries(values.response_parameters).map(([parameter, value]) => {
+      const header = /^method\.response\.header\.(.+)$/.exec(parameter)?.[1];
+      const fixed = /^'(.*)'$/.exec(value)?.[1];
+      if (header === undefined || fixed === undefined) {
+        return fail(
+          `response_parameters: ${parameter} = ${value}: only method.response.header.<name> = '<text>' runs here`,
+        );
+      }
+      return [header, fixed];
+    }),
+  );
+  return {
+    status: Number(values.status_code),
+    pattern: values.selection_pattern === "" ? undefined : statusPattern(values.selection_pattern, fail),
+    headers,
+    template: source === undefined ? undefined : compileTemplate(`${address}: response_templates`, source),
+  };
+}
+
+/** Java's and JavaScript's patterns agree in what a pattern for a status needs. */
+function statusPattern(pattern: string, fail: (why: string) => never): RegExp {
+  if (!/^(?:[\d.|()[\]+*?{},-]|\\d)+$/.test(pattern))
+    fail(`selection_pattern: ${pattern}: expected digits, \\d, classes and counts`);
+  try {
+    return new RegExp(`^(?:${pattern})$`);
+  } catch {
+    return fail(`selection_pattern: ${pattern} is no pattern`);
+  }
+}
