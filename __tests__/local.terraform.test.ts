@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { TerraformError, type TerraformErrorCode } from "../runtime/local/terraform/error.ts";
+import { evaluate } from "../runtime/local/terraform/evaluate.ts";
+import { readDeployment } from "../runtime/local/terraform/read-deployment.ts";
+import { parseTemplate } from "../runtime/local/terraform/syntax.ts";
+
+const value = (text: string): unknown =>
+  evaluate(parseTemplate(text), (names) => {
+    if (names[0] === "local" && names[1] === "tree") return { value: { list: [{ name: "first" }], "a b": 1 }, used: 2 };
+    throw new TerraformError("unknown-reference", names.join("."));
+  });
+const fails = (code: TerraformErrorCode, pattern: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof TerraformError, String(error));
+  assert.equal(error.code, code);
+  assert.match(error.message, pattern);
+  return true;
+};
+
+const EXPRESSIONS: readonly (readonly [string, unknown])[] = [
+  ["plain", "plain"],
+  ["", ""],
+  ["$${not.one} and %%{ not } $ % { }", "${not.one} and %{ not } $ % { }"],
+  ["${1 + 2 * 3}", 7],
+  ["${(1 + 2) * 3}", 9],
+  ["${-4 % 3 == -1 && !false}", true],
+  ['${2 >= 3 ? "yes" : "no"}', "no"],
+  ['${"a" != "b" || false}', true],
+  ["n=${10}, ${true}", "n=10, true"],
+  ['${"inner ${"deep ${1}"} \\"quoted\\" \\u00e9 $${x}"}', 'inner deep 1 "quoted" é ${x}'],
+  ["${[1, 2, [3]]}", [1, 2, [3]]],
+  ['${{"a" = 1, b: [2], (join("", ["c", "d"])) = null}}', { a: 1, b: [2], cd: null }],
+  ["${local.tree.list[0].name}", "first"],
+  ["${local.tree.list.0.name}", "first"],
+  ['${local.tree["a b"]}', 1],
+  ["${(local.tree).list[1 - 1].name}", "first"],
+  ['${jsonencode({"b" = "<&>", "a" = [1, null]})}', '{"a":[1,null],"b":"\\u003c\\u0026\\u003e"}'],
+  ['${sha1("x")}', createHash("sha1").update("x").digest("hex")],
+  ['${base64sha256("x")}', createHash("sha256").update("x").digest("base64")],
+  ["${ /* why */ 1 # end\n}", 1],
+];
+
+for (const [text, expected] of EXPRESSIONS) {
+  test(`evaluates ${text || "an empty string"}`, () => {
+    assert.deepEqual(value(text), expected);
+  });
+}
+
+const REFUSED: readonly (readonly [string, TerraformErrorCode, RegExp])[] = [
+  ["${timestamp()}", "unknown-function", /timestamp\(\)/],
+  ["${[for x in local.tree : x]}", "invalid-expression", /for expression/],
+  ["${local.tree.list[*].name}", "invalid-expression", /splat/],
+  ["%{ if true }x%{ endif }", "invalid-expression", /directive/],
+  ["${local.tree.missing}", "unknown-reference", /local\.tree\.missing/],
+  ["${local.tree.list[3]}", "unknown-reference", /\[3\]/],
+  ["${1 +}", "invalid-expression", /character/],
+  ["${1", "invalid-expression", /no }/],
+  ['${"never ends}', "invalid-expression", /never ends/],
+  ["a list: ${[1]}", "invalid-expression", /a string is needed, not a list/],
+];
+
+for (const [text, code, pattern] of REFUSED) {
+  test(`refuses ${text}, and says why`, () => {
+    assert.throws(() => value(text), fails(code, pattern));
+  });
+}
+
+test("resolves references inside a stack, across stacks, and what AWS would compute", async (t) => {
+  const deployment = await read(t, {
+    "dev-one": {
+      ...stack("dev-one"),
+      resource: { aws_sqs_queue: { main: { name: "${var.prefix}-main.fifo", fifo_queue: true } } },
+      variable: { prefix: { default: "dev" }, backend_url: { default: "http://unused/" } },
+      output: { arn: { value: "${aws_sqs_queue.main.arn}" } },
+    },
+    "dev-two": {
+      ...stack("dev-two"),
+      data: {
+        aws_caller_identity: { me: {} },
+        terraform_remote_state: { "input-one": { backend: "local", config: { path: "../../../dev-one.tfstate" } } },
+      },
+      locals: { account: "${data.aws_caller_identity.me.account_id}" },
+      variable: { backend_url: { type: "string" } },
+      resource: {
+        aws_iam_role: {
+          role: {
+            name: "role-${local.account}",
+            assume_role_policy: "{}",
+            depends_on: ["aws_sqs_queue.nothing"],
+            tags: { "${var.backend_url}": ["${data.terraform_remote_state.input-one.outputs.arn}"] },
+          },
+        },
+      },
+    },
+  });
+  assert.equal(deployment.region, "ap-northeast-2");
+  const [queue, role] = deployment.resources;
+  assert.equal(queue?.address, "dev-one/aws_sqs_queue.main");
+  assert.equal(queue?.values["url"], "http://127.0.0.1:1/000000000000/dev-main.fifo");
+  assert.equal(role?.values["arn"], "arn:aws:iam::000000000000:role/role-000000000000");
+  assert.deepEqual(role?.values["tags"], {
+    "http://backend/": ["arn:aws:sqs:ap-northeast-2:000000000000:dev-main.fifo"],
+  });
+  assert.equal("depends_on" in (role?.values ?? {}), false);
+});
+
+test("builds a nested route's path and keeps a key's value", async (t) => {
+  const { resources } = await read(t, {
+    "dev-gateway": {
+      ...stack("dev-gateway"),
+      variable: { backend_url: {} },
+      resource: {
+        aws_api_gateway_rest_api: { api: { name: "api" } },
+        aws_api_gateway_resource: {
+          batch: route("${aws_api_gateway_resource.queue.id}", "batch"),
+          queue: route("${aws_api_gateway_rest_api.api.root_resource_id}", "queue-1"),
+        },
+        aws_api_gateway_api_key: { key: { name: "producer" } },
+      },
+    },
+  });
+  assert.equal(resources.find(({ name }) => name === "batch")?.values["path"], "/queue-1/batch");
+  assert.equal(resources.find(({ name }) => name === "key")?.values["value"], "value of producer");
+});
+
+const BROKEN: readonly (readonly [string, Record<string, unknown>, TerraformErrorCode, RegExp])[] = [
+  ["an unknown resource type", { aws_s3_bucket: { b: {} } }, "unknown-type", /dev-one\/aws_s3_bucket\.b/],
+  [
+    "an unknown attribute",
+    queueNamed("${aws_sqs_queue.q.colour}"),
+    "unknown-reference",
+    /colour of dev-one\/aws_sqs_queue\.q/,
+  ],
+  ["an unknown function", queueNamed("${uuid()}"), "unknown-function", /dev-one\/aws_sqs_queue\.q\.name: .*uuid\(\)/],
+  ["a name that refers to itself", queueNamed("${aws_sqs_queue.q.arn}"), "cycle", /name -> .*arn -> .*name/],
+  [
+    "a resource that is not there",
+    queueNamed("${aws_sqs_queue.other.arn}"),
+    "unknown-reference",
+    /aws_sqs_queue\.other/,
+  ],
+  ["for_each", { aws_sqs_queue: { q: { name: "q", for_each: ["a"] } } }, "unknown-argument", /for_each/],
+];
+
+for (const [what, resource, code, pattern] of BROKEN) {
+  test(`names the address of ${what}`, async (t) => {
+    const broken = read(t, { "dev-one": { ...stack("dev-one"), variable: { backend_url: {} }, resource } });
+    await assert.rejects(broken, fails(code, pattern));
+  });
+}
+
+test("refuses a data source, a block and a variable that it does not know", async (t) => {
+  const known = { ...stack("dev-one"), variable: { backend_url: {} } };
+  const data = { ...known, data: { aws_ami: { a: {} } }, output: { id: { value: "${data.aws_ami.a.id}" } } };
+  await assert.rejects(read(t, { "dev-one": data }), fails("unknown-type", /dev-one\/data\.aws_ami\.a/));
+  await assert.rejects(read(t, { "dev-one": { ...known, module: {} } }), fails("invalid-file", /module/));
+  await assert.rejects(read(t, { "dev-one": stack("dev-one") }), fails("unknown-reference", /backend_url/));
+  await assert.rejects(read(t, {}), fails("unreadable-file", /npm run synth/));
+});
+
+function stack(name: string) {
+  return {
+    terraform: { backend: { local: { path: `../../../${name}.tfstate` } } },
+    provider: { aws: [{ region: "ap-northeast-2" }] },
+  };
+}
+
+function queueNamed(name: string) {
+  return { aws_sqs_queue: { q: { name, fifo_queue: true } } };
+}
+
+function route(parent: string, part: string) {
+  return { rest_api_id: "${aws_api_gateway_rest_api.api.id}", parent_id: parent, path_part: part };
+}
+
+async function read(t: TestContext, stacks: Readonly<Record<string, unknown>>) {
+  const folder = await mkdtemp(join(tmpdir(), "fifo-terraform-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(join(folder, "stacks"));
+  for (const [name, document] of Object.entries(stacks)) {
+    await mkdir(join(folder, "stacks", name));
+    await writeFile(join(folder, "stacks", name, "cdk.tf.json"), JSON.stringify(document));
+  }
+  return readDeployment({
+    folder,
+    deployment: "dev",
+    variables: { backend_url: "http://backend/" },
+    accountId: "000000000000",
+    endpoints: { sqs: "http://127.0.0.1:1", gateway: "http://127.0.0.1:2" },
+    apiKeyValue: (name) => `value of ${name}`,
+  });
+}

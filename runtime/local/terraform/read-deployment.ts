@@ -1,0 +1,341 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type Document, documentSchema } from "./document.ts";
+import { TerraformError } from "./error.ts";
+import { evaluate, type Resolution } from "./evaluate.ts";
+import type { EmittedResource } from "./model.ts";
+import { DATA_SOURCES, type Place, RESOURCE_TYPES, type Subject } from "./resource-types.ts";
+import { parseTemplate } from "./syntax.ts";
+
+/** Arguments that speak to Terraform itself and not to the provider; a resource with `count` or `for_each` is refused. */
+const META_ARGUMENTS: ReadonlySet<string> = new Set(["//", "depends_on", "lifecycle", "provider"]);
+const REFUSED_ARGUMENTS = ["count", "for_each", "provisioner", "dynamic"] as const;
+
+/** What is read besides the files. */
+export interface ReadOptions {
+  /** The synthesised folder, e.g. `cdktf.out`. */
+  readonly folder: string;
+  /** The deployment's name: stacks `<deployment>-*` are read. */
+  readonly deployment: string;
+  /** Values of Terraform variables in place of their defaults, by name; each has to exist in some stack. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** The account id in ARNs. */
+  readonly accountId: string;
+  readonly endpoints: Place["endpoints"];
+  readonly apiKeyValue: Place["apiKeyValue"];
+}
+
+/** A deployment's emitted stacks with everything in them resolved. */
+export interface EmittedDeployment {
+  /** The region of the stacks' provider. */
+  readonly region: string;
+  readonly resources: readonly EmittedResource[];
+  /** The stacks' folders, by stack name: a function's `filename` is relative to its stack's. */
+  readonly folders: ReadonlyMap<string, string>;
+  /** Output values by stack and output name. */
+  readonly outputs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** `<type>: <reason>` for each type that was read and that local mode does not act on. */
+  readonly ignored: readonly string[];
+}
+
+/**
+ * Reads what `cdktf` emitted and resolves every expression, across stacks too.
+ *
+ * @throws TerraformError with a `code`, the address and the argument, for anything that local mode does not know
+ * @example
+ * const { resources } = await readDeployment({ folder: "cdktf.out", deployment: "dev", variables: {}, accountId: "000000000000",
+ *   endpoints: { sqs: "http://127.0.0.1:9324", gateway: "http://127.0.0.1:8080" }, apiKeyValue: () => "key" });
+ */
+export async function readDeployment(options: ReadOptions): Promise<EmittedDeployment> {
+  const stacks = new Map<string, Document>();
+  const folders = new Map<string, string>();
+  const root = join(options.folder, "stacks");
+  const names = await readdir(root).catch((cause: unknown) => {
+    throw new TerraformError("unreadable-file", `no synthesised stacks under ${root}: run npm run synth`, { cause });
+  });
+  for (const name of names.filter((candidate) => candidate.startsWith(`${options.deployment}-`)).toSorted()) {
+    folders.set(name, join(root, name));
+    stacks.set(name, await readDocument(join(root, name, "cdk.tf.json")));
+  }
+  if (stacks.size === 0) {
+    throw new TerraformError("unreadable-file", `no stack ${options.deployment}-* under ${root}: run npm run synth`);
+  }
+  const region = providerRegion(stacks);
+  for (const name of Object.keys(options.variables)) {
+    if ([...stacks.values()].every((stack) => stack.variable?.[name] === undefined)) {
+      throw new TerraformError("unknown-reference", `no stack of ${options.deployment} has a variable ${name}`);
+    }
+  }
+  const place: Place = {
+    region,
+    accountId: options.accountId,
+    partition: "aws",
+    endpoints: options.endpoints,
+    apiKeyValue: options.apiKeyValue,
+  };
+  const resolver = new Resolver(stacks, place, options.variables);
+  const resources = resolver.resources();
+  return {
+    region,
+    resources,
+    folders,
+    outputs: new Map([...stacks.keys()].map((stack) => [stack, resolver.outputs(stack)])),
+    ignored: [...new Set(resources.map(({ type }) => type))].flatMap((type) => {
+      const reason = RESOURCE_TYPES[type]?.ignoredBecause;
+      return reason === undefined ? [] : [`${type}: ${reason}`];
+    }),
+  };
+}
+
+async function readDocument(file: string): Promise<Document> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    throw new TerraformError("unreadable-file", `cannot read ${file}: run npm run synth`, { cause });
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new TerraformError("invalid-file", `${file} is not JSON: run npm run synth`, { cause });
+  }
+  const document = documentSchema.safeParse(json);
+  if (!document.success) {
+    throw new TerraformError("invalid-file", `${file}: ${z.prettifyError(document.error)}`);
+  }
+  return document.data;
+}
+
+function providerRegion(stacks: ReadonlyMap<string, Document>): string {
+  const regions = new Set<unknown>();
+  for (const [name, stack] of stacks) {
+    const region = stack.provider?.["aws"]?.[0]?.["region"];
+    if (typeof region !== "string" || region.includes("${")) {
+      throw new TerraformError("invalid-file", `${name}: provider.aws.region has to be a region by name`);
+    }
+    regions.add(region);
+  }
+  const [region, another] = [...regions];
+  if (typeof region !== "string" || another !== undefined) {
+    throw new TerraformError("invalid-file", `the stacks are in several regions: ${[...regions].join(", ")}`);
+  }
+  return region;
+}
+
+/** Resolves on demand, argument by argument, so that the order of resources in the files does not matter. */
+class Resolver {
+  readonly #stacks: ReadonlyMap<string, Document>;
+  readonly #place: Place;
+  readonly #variables: Readonly<Record<string, string>>;
+  readonly #known = new Map<string, unknown>();
+  /** What is being resolved right now, outermost first. */
+  readonly #path: string[] = [];
+
+  constructor(stacks: ReadonlyMap<string, Document>, place: Place, variables: Readonly<Record<string, string>>) {
+    this.#stacks = stacks;
+    this.#place = place;
+    this.#variables = variables;
+  }
+
+  resources(): EmittedResource[] {
+    const all: EmittedResource[] = [];
+    for (const [stack, document] of this.#stacks) {
+      for (const [type, named] of Object.entries(document.resource ?? {})) {
+        for (const [name, body] of Object.entries(named)) all.push(this.#resource(stack, type, name, body));
+      }
+    }
+    return all;
+  }
+
+  outputs(stack: string): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(
+      Object.keys(this.#document(stack).output ?? {}).map((name) => [name, this.#output(stack, name)]),
+    );
+  }
+
+  #document(stack: string): Document {
+    const document = this.#stacks.get(stack);
+    if (document === undefined) throw new TerraformError("unknown-reference", `there is no stack ${stack}`);
+    return document;
+  }
+
+  #resource(stack: string, type: string, name: string, body: Readonly<Record<string, unknown>>): EmittedResource {
+    const address = `${stack}/${type}.${name}`;
+    const kind = RESOURCE_TYPES[type];
+    if (kind === undefined) {
+      throw new TerraformError("unknown-type", `${address}: local mode does not know the resource type ${type}`);
+    }
+    for (const refused of REFUSED_ARGUMENTS) {
+      if (Object.hasOwn(body, refused)) {
+        throw new TerraformError("unknown-argument", `${address}: local mode does not run ${refused}`);
+      }
+    }
+    const names = new Set([
+      ...Object.keys(body).filter((key) => !META_ARGUMENTS.has(key)),
+      ...Object.keys(kind.computed),
+    ]);
+    const values = Object.fromEntries([...names].map((key) => [key, this.#attribute(stack, type, name, key)]));
+    return { stack, type, name, address, values };
+  }
+
+  /** An argument as emitted, or else what AWS would compute. */
+  #attribute(stack: string, type: string, name: string, attribute: string): unknown {
+    const address = `${stack}/${type}.${name}`;
+    return this.#once(`${address}.${attribute}`, () => {
+      const body = this.#document(stack).resource?.[type]?.[name];
+      if (body === undefined) throw new TerraformError("unknown-reference", `there is no resource ${address}`);
+      if (Object.hasOwn(body, attribute) && !META_ARGUMENTS.has(attribute)) return this.#value(stack, body[attribute]);
+      const computed = RESOURCE_TYPES[type]?.computed[attribute];
+      if (computed === undefined) {
+        throw new TerraformError(
+          "unknown-reference",
+          `local mode does not know the attribute ${attribute} of ${address}`,
+        );
+      }
+      return computed(this.#subject(stack, type, name));
+    });
+  }
+
+  #subject(stack: string, type: string, name: string): Subject {
+    const digest = createHash("sha256").update(`${stack}/${type}.${name}`).digest();
+    return {
+      place: this.#place,
+      identity: digest.readBigUInt64BE().toString(36).padStart(10, "0").slice(-10),
+      text: (attribute) => this.#text(stack, type, name, attribute),
+      other: (otherType, id, attribute) => {
+        for (const [otherStack, document] of this.#stacks) {
+          for (const otherName of Object.keys(document.resource?.[otherType] ?? {})) {
+            if (this.#attribute(otherStack, otherType, otherName, "id") === id) {
+              return this.#text(otherStack, otherType, otherName, attribute);
+            }
+          }
+        }
+        throw new TerraformError("unknown-reference", `there is no ${otherType} with the id ${id}`);
+      },
+    };
+  }
+
+  #text(stack: string, type: string, name: string, attribute: string): string {
+    const value = this.#attribute(stack, type, name, attribute);
+    if (typeof value === "string") return value;
+    throw new TerraformError("invalid-file", `${stack}/${type}.${name}.${attribute} has to be a string`);
+  }
+
+  /** Resolves the expressions inside an emitted value, however deep they are. */
+  #value(stack: string, value: unknown): unknown {
+    if (typeof value === "string") {
+      return evaluate(parseTemplate(value), (names) => this.#lookup(stack, names));
+    }
+    if (Array.isArray(value)) return value.map((item) => this.#value(stack, item));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [String(this.#value(stack, key)), this.#value(stack, item)]),
+    );
+  }
+
+  #lookup(stack: string, names: readonly string[]): Resolution {
+    const [root, second, third, fourth, fifth] = names;
+    if (root === "var" && second !== undefined) return { value: this.#variable(stack, second), used: 2 };
+    if (root === "local" && second !== undefined) return { value: this.#local(stack, second), used: 2 };
+    if (root === "data" && second !== undefined && third !== undefined && fourth !== undefined) {
+      return this.#data(stack, second, third, fourth, fifth);
+    }
+    if (
+      root !== undefined &&
+      second !== undefined &&
+      third !== undefined &&
+      root in (this.#document(stack).resource ?? {})
+    ) {
+      return { value: this.#attribute(stack, root, second, third), used: 3 };
+    }
+    throw new TerraformError("unknown-reference", `there is no ${names.join(".")} in ${stack}`);
+  }
+
+  #variable(stack: string, name: string): unknown {
+    const variable = this.#document(stack).variable?.[name];
+    if (variable === undefined)
+      throw new TerraformError("unknown-reference", `there is no variable ${name} in ${stack}`);
+    const given = this.#variables[name];
+    if (given !== undefined) return given;
+    if (Object.hasOwn(variable, "default")) return variable["default"];
+    throw new TerraformError(
+      "unknown-reference",
+      `the variable ${name} of ${stack} has no default, and none was given`,
+    );
+  }
+
+  #local(stack: string, name: string): unknown {
+    return this.#once(`${stack}/local.${name}`, () => {
+      const locals = this.#document(stack).locals ?? {};
+      if (!Object.hasOwn(locals, name))
+        throw new TerraformError("unknown-reference", `there is no local ${name} in ${stack}`);
+      return this.#value(stack, locals[name]);
+    });
+  }
+
+  #output(stack: string, name: string): unknown {
+    return this.#once(`${stack}/output.${name}`, () => {
+      const output = this.#document(stack).output?.[name];
+      if (output === undefined) throw new TerraformError("unknown-reference", `there is no output ${name} in ${stack}`);
+      return this.#value(stack, output["value"]);
+    });
+  }
+
+  #data(stack: string, type: string, name: string, attribute: string, output: string | undefined): Resolution {
+    const address = `${stack}/data.${type}.${name}`;
+    const body = this.#document(stack).data?.[type]?.[name];
+    if (body === undefined) throw new TerraformError("unknown-reference", `there is no ${address}`);
+    if (type === "terraform_remote_state" && attribute === "outputs" && output !== undefined) {
+      return { value: this.#output(this.#remoteStack(address, body), output), used: 5 };
+    }
+    const attributes = DATA_SOURCES[type];
+    if (attributes === undefined && type !== "terraform_remote_state") {
+      throw new TerraformError("unknown-type", `${address}: local mode does not know the data source ${type}`);
+    }
+    const read = attributes?.[attribute];
+    if (read === undefined) {
+      throw new TerraformError(
+        "unknown-reference",
+        `local mode does not know the attribute ${attribute} of ${address}`,
+      );
+    }
+    return { value: read(this.#place), used: 4 };
+  }
+
+  /** The stack that writes the state which a `terraform_remote_state` reads: the one with the same state file. */
+  #remoteStack(address: string, body: Readonly<Record<string, unknown>>): string {
+    const source = z.object({ backend: z.literal("local"), config: z.object({ path: z.string() }) }).safeParse(body);
+    if (!source.success) {
+      throw new TerraformError("unknown-argument", `${address}: local mode follows only the local backend`);
+    }
+    for (const [stack, document] of this.#stacks) {
+      if (document.terraform?.backend?.["local"]?.["path"] === source.data.config.path) return stack;
+    }
+    throw new TerraformError("unknown-reference", `${address}: no stack keeps its state in ${source.data.config.path}`);
+  }
+
+  /** Resolves something once, names it in errors, and notices when it needs itself. */
+  #once(what: string, resolve: () => unknown): unknown {
+    if (this.#known.has(what)) return this.#known.get(what);
+    if (this.#path.includes(what)) {
+      throw new TerraformError(
+        "cycle",
+        `${[...this.#path.slice(this.#path.indexOf(what)), what].join(" -> ")}: a cycle`,
+      );
+    }
+    this.#path.push(what);
+    try {
+      const value = resolve();
+      this.#known.set(what, value);
+      return value;
+    } catch (error) {
+      if (!(error instanceof TerraformError) || error.where !== undefined) throw error;
+      throw new TerraformError(error.code, error.message, { cause: error, where: what });
+    } finally {
+      this.#path.pop();
+    }
+  }
+}
