@@ -1,0 +1,121 @@
+import { fork } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createBackend } from "../runtime/consumer/backend.ts";
+import { type Ports, settle } from "../runtime/consumer/settle.ts";
+import type { QueueMessage } from "../runtime/message.ts";
+import { median } from "./compare.ts";
+
+// A batch of ten over G groups, with a backend in a process of its own that answers after 20 ms. The ideal is what the
+// longest group needs, 20 ms a message. A timer and a loopback request are not exact, so the same requests are made by
+// plain fetches in the same run, in turns with ours.
+
+const MESSAGES = 10;
+const BACKEND_MILLISECONDS = 20;
+const ROUNDS = 15;
+const TARGET = 1.15;
+
+if (process.send === undefined) await measure();
+else serve((port) => process.send?.(port));
+
+async function measure(): Promise<void> {
+  const child = fork(import.meta.filename);
+  const port = await new Promise<unknown>((resolve) => child.once("message", resolve));
+  const url = `http://127.0.0.1:${String(port)}/`;
+  const ports = happyPorts(url);
+  for (const groups of [1, 2, 5, 10]) {
+    const messages = batch(groups);
+    const times: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
+    for (let round = -2; round < ROUNDS; round += 1) {
+      const ours = await milliseconds(() => settleAll(messages, ports));
+      const peer = await milliseconds(() => fetchAll(messages, url));
+      if (round < 0) continue;
+      times.ours.push(ours);
+      times.peer.push(peer);
+    }
+    const ideal = (MESSAGES / groups) * BACKEND_MILLISECONDS;
+    const [ours, peer] = [median(times.ours), median(times.peer)];
+    console.log(
+      `consumer, ${MESSAGES} messages over ${String(groups).padStart(2)} groups: ${ours.toFixed(1)} ms; ideal ${ideal} ms; ours / ideal = ${(ours / ideal).toFixed(2)} (<= ${TARGET}); plain fetches ${peer.toFixed(1)} ms; ours / plain fetches = ${(ours / peer).toFixed(2)}; medians of ${ROUNDS}`,
+    );
+  }
+  child.kill();
+}
+
+async function settleAll(messages: readonly QueueMessage[], ports: Ports): Promise<void> {
+  const queue = {
+    name: "queue-1",
+    url: "https://queue.test/queue-1",
+    deadLetterUrl: "https://queue.test/dead-letter",
+    failurePolicy: "dead-letter",
+    visibilityTimeoutSeconds: 360,
+    retentionSeconds: 1_209_600,
+    maxAttempts: 5,
+  } as const;
+  const kept = await settle(queue, messages, { backendTimeoutMilliseconds: 10_000 }, ports);
+  if (kept.length > 0) throw new Error(`${kept.length} messages were not settled`);
+}
+
+async function fetchAll(messages: readonly QueueMessage[], url: string): Promise<void> {
+  const groups = [...Map.groupBy(messages, (message) => message.groupId).values()];
+  await Promise.all(
+    groups.map(async (group) => {
+      for (const { body } of group) {
+        const headers = { "content-type": "application/json" };
+        await (await fetch(url, { method: "POST", body, headers })).json();
+      }
+    }),
+  );
+}
+
+const fail = () => Promise.reject(new Error("not on the happy path"));
+
+/** Everything but the backend answers at once; what is not on the happy path ends the bench. */
+function happyPorts(url: string): Ports {
+  return {
+    queue: { changeVisibility: async () => new Set(), delete: fail },
+    backend: createBackend({ url, timeoutMilliseconds: 10_000 }),
+    failurePolicy: { outcome: "dead-lettered", take: fail },
+    attempts: { read: fail, add: fail, clear: fail },
+    now: Date.now,
+    random: Math.random,
+    remaining: () => 60_000,
+    log: () => {},
+  };
+}
+
+function batch(groups: number): QueueMessage[] {
+  return Array.from({ length: MESSAGES }, (_, n) => {
+    const groupId = String(n % groups);
+    return {
+      messageId: `id-${n}`,
+      receiptHandle: `receipt-${n}`,
+      body: JSON.stringify({ data: { MessageGroupID: groupId, transSeq: String(n), filler: "x".repeat(1_000) } }),
+      groupId,
+      sequenceNumber: String(n).padStart(20, "0"),
+      deduplicationId: `send-${n}`,
+      sentAt: Date.now(),
+      receiveCount: 1,
+      attributes: {},
+    };
+  });
+}
+
+async function milliseconds(run: () => Promise<void>): Promise<number> {
+  const began = performance.now();
+  await run();
+  return performance.now() - began;
+}
+
+function serve(listening: (port: number) => void): void {
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on("end", () => {
+      setTimeout(() => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end('{"status_code":200}');
+      }, BACKEND_MILLISECONDS);
+    });
+  });
+  server.listen(0, "127.0.0.1", () => listening((server.address() as AddressInfo).port));
+}
