@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { listen, stopListening } from "../listen.ts";
 import type { EmittedResource } from "../terraform/model.ts";
 import { type Api, type Route, readApi } from "./api.ts";
 import type { Answer, GatewayResponseType } from "./gateway-response.ts";
@@ -51,26 +52,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const quotas = new QuotaStore(options.file);
   const pipeline = new Pipeline(api, quotas, options);
   const server = createServer((request, response) => void pipeline.serve(request, response));
-  server.keepAliveTimeout = 60_000;
+  let origin: string;
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(options.port ?? 0, "127.0.0.1", resolve);
-    });
+    origin = await listen(server, options.port);
   } catch (error) {
     quotas.close();
     throw error;
   }
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : options.port;
   return {
-    url: `http://127.0.0.1:${port}/${api.stage}`,
+    url: `${origin}/${api.stage}`,
     async close() {
-      server.closeAllConnections();
       agent.destroy();
-      await new Promise((resolve) => {
-        server.close(resolve);
-      });
+      await stopListening(server);
       quotas.close();
     },
   };

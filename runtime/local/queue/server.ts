@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { listen, stopListening } from "../listen.ts";
 import { QueueEngine } from "./engine.ts";
 import { SqsError } from "./errors.ts";
 import { type ActionContext, runJsonAction } from "./json-protocol.ts";
@@ -33,27 +34,19 @@ const MAX_REQUEST_BYTES = 8 * 1_048_576;
 export async function startQueueServer(options: { file: string; port?: number; region: string }): Promise<QueueServer> {
   const engine = new QueueEngine({ file: options.file, region: options.region });
   const server = createServer((request, response) => void serve(request, response, engine));
-  server.keepAliveTimeout = 60_000;
+  let url: string;
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(options.port ?? 0, "127.0.0.1", resolve);
-    });
+    url = await listen(server, options.port);
   } catch (error) {
     engine.close();
     throw error;
   }
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : options.port;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     engine,
     async close() {
       engine.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => {
-        server.close(resolve);
-      });
+      await stopListening(server);
     },
   };
 }

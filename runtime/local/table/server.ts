@@ -1,10 +1,9 @@
 import { mkdir } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
-import { promisify } from "node:util";
 import { CreateTableCommand, DynamoDBClient, ResourceInUseException } from "@aws-sdk/client-dynamodb";
 import dynalite from "dynalite";
 import { z } from "zod";
+import { listen, stopListening } from "../listen.ts";
 import type { EmittedResource } from "../terraform/model.ts";
 
 /** A running DynamoDB with the deployment's tables. */
@@ -65,12 +64,7 @@ export async function startTableServer(options: {
   const tables = options.resources.filter(({ type }) => type === "aws_dynamodb_table").map(createTable);
   await mkdir(dirname(options.folder), { recursive: true });
   const server = dynalite({ path: options.folder, createTableMs: 0 });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port ?? 0, "127.0.0.1", () => resolve());
-  });
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
+  const url = await listen(server, options.port);
   const client = new DynamoDBClient({
     endpoint: url,
     region: options.region,
@@ -85,11 +79,7 @@ export async function startTableServer(options: {
   client.destroy();
   return {
     url,
-    async close() {
-      const closed = promisify(server.close.bind(server))();
-      server.closeAllConnections();
-      await closed;
-    },
+    close: () => stopListening(server),
   };
 }
 

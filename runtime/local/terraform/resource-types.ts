@@ -46,7 +46,7 @@ const queueUrl: Attribute = (subject) =>
 const functionArn = arn("lambda", (subject) => `function:${subject.text("function_name")}`);
 
 const permissionsUnchecked =
-  "permissions: local mode lets every part call every other; terraform-check and AWS check them";
+  "permissions: only the gateway's to send to its queues are checked here; AWS checks all of them";
 const logsAreFiles = "logs: the data folder's logs/ takes them, without retention";
 const addressOnly = { id: identity } as const;
 
