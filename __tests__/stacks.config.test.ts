@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { App } from "cdktf";
+import { outageWait } from "../runtime/consumer/backoff.ts";
 import * as consumer from "../runtime/consumer/settle.ts";
 import {
   ConfigError,
   type DeploymentInput,
   FAILING_PATH_RESERVE_MILLISECONDS,
+  OUTAGE_RECEIVES,
   parseDeployment,
 } from "../stacks/config.ts";
+import { deploy } from "../stacks/deploy.ts";
 
 const valid: DeploymentInput = {
   name: "dev",
@@ -38,6 +45,13 @@ test("a deployment that says only what has no default is complete", () => {
   assert.equal(deployment.protect, true);
 });
 
+test("the rules know how many receives of the consumer's waits outlast three days", () => {
+  const lasts = (receives: number) =>
+    Array.from({ length: receives }, (_, index) => outageWait(index + 1, 0.5)).reduce((sum, wait) => sum + wait);
+  assert.ok(lasts(OUTAGE_RECEIVES) > 3 * 86_400, `${lasts(OUTAGE_RECEIVES)} s`);
+  assert.ok(lasts(OUTAGE_RECEIVES - 20) < 3 * 86_400, "and the bound is not much higher than it has to be");
+});
+
 test("the rules know what the consumer keeps free before its deadline", () => {
   assert.equal(FAILING_PATH_RESERVE_MILLISECONDS, consumer.FAILING_PATH_RESERVE_MILLISECONDS);
 });
@@ -67,8 +81,8 @@ describe("a rule between values is refused with bound and received value", () =>
     ],
     [
       "a redrive that a weekend's outage reaches",
-      { queues: [{ name: "q", maxReceiveCount: 863 }] },
-      /^queues\.0\.maxReceiveCount is 863; at least 864/,
+      { queues: [{ name: "q", maxReceiveCount: 959 }] },
+      /^queues\.0\.maxReceiveCount is 959; at least 960/,
     ],
     [
       "a retention that makes every message expired",
@@ -92,7 +106,18 @@ describe("a rule between values is refused with bound and received value", () =>
       { producers: [{ name: "p", burstLimit: 100, quota: { limit: 99, period: "DAY" } }] },
       /^producers\.0\.quota\.limit is 99; .*100$/,
     ],
-    ["a function name over 64 characters", { name: `d${"e".repeat(60)}` }, /^name gives .* Lambda takes 64$/],
+    [
+      "a queue named like a dead-letter queue",
+      { queues: [{ name: "q-dead-letter" }] },
+      /^queues\.0\.name q-dead-letter /,
+    ],
+    ["a path that API Gateway keeps", { queues: [{ name: "ping" }] }, /^queues\.0\.name ping /],
+    [
+      "more queues than the consumer's environment has room for",
+      { queues: Array.from({ length: 20 }, (_, index) => ({ name: `queue-${index}` })) },
+      /^queues are 20, .* Lambda takes 4096/,
+    ],
+    ["a role name over 64 characters", { name: `d${"e".repeat(45)}` }, /^name gives the role .* IAM takes 64$/],
   ];
   for (const [what, change, says] of broken) {
     test(what, () => {
@@ -112,6 +137,35 @@ describe("a rule between values is refused with bound and received value", () =>
   });
 });
 
+const outdir = mkdtempSync(join(tmpdir(), "fifo-gateway-app-"));
+after(() => rmSync(outdir, { recursive: true }));
+
+describe("names that two parts of an app would share are refused", () => {
+  test("a queue named like a construct beside it", () => {
+    const one = new App({ outdir });
+    deploy(one, valid);
+    const stacks = one.node.children;
+    const beside = [
+      ...stacks,
+      ...stacks.flatMap(({ node }) => node.children).filter(({ node }) => node.id === "consumer"),
+    ]
+      .flatMap(({ node }) => node.children.map((child) => child.node.id))
+      .filter((id) => /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(id) && id !== "queue-1" && id !== "consumer");
+    assert.ok(beside.includes("logs") && beside.includes("api") && beside.includes("parking-lot"), beside.join(", "));
+    for (const name of beside) assert.notDeepEqual(problems({ queues: [{ name }] }), [], name);
+  });
+
+  test("a queue of two deployments that would be one in SQS", () => {
+    const one = new App({ outdir });
+    deploy(one, { ...valid, name: "dev", queues: [{ name: "a-b" }] });
+    assert.throws(
+      () => deploy(one, { ...valid, name: "dev-a", queues: [{ name: "b" }] }),
+      /dev-a-b\.fifo, which deployment dev has/,
+    );
+    deploy(one, { ...valid, name: "dev-b", region: "us-east-1", queues: [{ name: "b" }] });
+  });
+});
+
 describe("a single value is refused with field, value and what was expected", () => {
   test("a queue name that is no path segment", () => {
     assert.match(problems({ queues: [{ name: "Queue 1" }] })[0] ?? "", /^queues\.0\.name: .*; received "Queue 1"$/);
@@ -121,6 +175,18 @@ describe("a single value is refused with field, value and what was expected", ()
       problems({ backend: { url: "backend:8000" } })[0] ?? "",
       /^backend\.url: .*; received "backend:8000"$/,
     );
+  });
+  test("a backend with a password in its URL", () => {
+    const [problem] = problems({ backend: { url: "https://user:secret@backend.example/" } });
+    assert.match(problem ?? "", /^backend\.url: no user and password/);
+    assert.doesNotMatch(problem ?? "", /secret/);
+  });
+  test("a region of another partition", () => {
+    assert.match(problems({ region: "us-gov-west-1" })[0] ?? "", /^region: .*; received "us-gov-west-1"$/);
+  });
+  test("a visibility that the consumer could not set anew", () => {
+    const queues = [{ name: "q", visibilityTimeoutSeconds: 21_601 }];
+    assert.match(problems({ queues })[0] ?? "", /^queues\.0\.visibilityTimeoutSeconds: .*; received 21601$/);
   });
   test("a field that nothing reads", () => {
     const misspelt = { ...valid, queues: [{ name: "q", visibilityTimeout: 30 }] };

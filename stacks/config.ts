@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_MESSAGE_BYTES, SQS_MAX_MESSAGE_BYTES } from "../sdk/client/src/contract.ts";
+import { consumerEnvironment } from "./delivery/consumer-environment.ts";
 
 /** Names become parts of AWS names, Terraform addresses and URL paths: what is valid in all of them. */
 const nameSchema = z
@@ -14,8 +15,11 @@ const seconds = (lowest: number, highest: number) => z.int().min(lowest).max(hig
 const queueSchema = z.strictObject({
   /** The queue's name in the deployment: its path in the gateway (`POST /<name>`) and the middle of its SQS name. */
   name: nameSchema,
-  /** How long a received message stays hidden, in seconds (SQS: 0 to 43,200). @default 360 */
-  visibilityTimeoutSeconds: seconds(0, 43_200).default(360),
+  /**
+   * How long a received message stays hidden, in seconds: 1 to 21,600. SQS takes 43,200, counted from the receive, and the
+   * consumer sets the whole time anew when it starts, which must still fit in. @default 360
+   */
+  visibilityTimeoutSeconds: seconds(1, 21_600).default(360),
   /** How long an undelivered message is kept, in seconds (SQS: 60 to 1,209,600). @default 1,209,600 (14 days) */
   retentionSeconds: seconds(60, 1_209_600).default(1_209_600),
   /** How long a dead-lettered message is kept, in seconds. @default 1,209,600 (14 days) */
@@ -45,7 +49,7 @@ const producerSchema = z.strictObject({
   burstLimit: z.int().min(1).max(10_000).default(2_000),
   /** Requests a period, of each key. @default 10,000,000 a month */
   quota: z
-    .strictObject({ limit: z.int().min(1), period: z.enum(["DAY", "WEEK", "MONTH"]) })
+    .strictObject({ limit: z.int().min(1).max(2_147_483_647), period: z.enum(["DAY", "WEEK", "MONTH"]) })
     .default({ limit: 10_000_000, period: "MONTH" }),
 });
 
@@ -59,9 +63,9 @@ const consumerSchema = z.strictObject({
   /** How long its logs are kept, in days, one of CloudWatch's choices. @default 30 */
   logRetentionDays: z
     .union(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 3_653].map((days) =>
-        z.literal(days),
-      ),
+      [
+        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
+      ].map((days) => z.literal(days)),
     )
     .default(30),
 });
@@ -70,15 +74,31 @@ const deploymentSchema = z.strictObject({
   /** Names the deployment's stacks and all its resources, e.g. `dev`. */
   name: nameSchema,
   /** AWS region, e.g. `ap-northeast-2`. */
-  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "an AWS region, e.g. ap-northeast-2"),
+  region: z
+    .string()
+    .regex(
+      /^(?!cn-|us-gov-|us-iso)[a-z]{2}(-[a-z]+)+-\d$/,
+      "a region of AWS's own partition, e.g. ap-northeast-2 (China and GovCloud have other ARNs)",
+    ),
   /** The gateway's stage: the first part of every path, e.g. `kimalarm`. */
   stage: z.string().regex(/^[A-Za-z0-9_]{1,128}$/, "1 to 128 letters, digits and underscores"),
   /** Where the messages go. The value is the default of the Terraform variable `backend_url`. */
-  backend: z.strictObject({ url: z.url({ protocol: /^https?$/ }) }),
+  backend: z.strictObject({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .refine(
+        (url) => !/^https?:\/\/[^/]*@/.test(url),
+        "no user and password in the URL: it stands in state and plans",
+      ),
+  }),
   queues: z.array(queueSchema).min(1),
   producers: z.array(producerSchema).min(1),
   consumer: consumerSchema.prefault({}),
-  /** Guards queues and table against `terraform destroy`, and gives the table deletion protection. @default true */
+  /**
+   * Guards queues and table against replacement and `terraform destroy`, and gives the table deletion protection. It cannot
+   * guard a queue that is taken out of `queues` or renamed there: Terraform forgets the guard with the queue and deletes both
+   * it and its dead-letter queue. @default true
+   */
   protect: z.boolean().default(true),
 });
 
@@ -99,21 +119,36 @@ interface Rule<T> {
 /** Longest SQS name, `.fifo` included (SQS quota "Queue name"). */
 const SQS_NAME_CHARACTERS = 80;
 
-/** Longest Lambda function name (Lambda API, `FunctionName`). */
-const FUNCTION_NAME_CHARACTERS = 64;
+/** Longest role name (IAM quota). The consumer's role has the longest name of a deployment's, longer than its function's. */
+const ROLE_NAME_CHARACTERS = 64;
 
-/** Longest wait between two receives of a group whose backend is unavailable, in seconds. */
-const BACKOFF_CAP_SECONDS = 300;
+/** All of a function's environment, names and values, in bytes (Lambda quota). */
+const ENVIRONMENT_BYTES = 4_096;
 
-/** An outage this long must dead-letter nothing, in seconds (three days). */
-const OUTAGE_TOLERANCE_SECONDS = 259_200;
+/**
+ * So many receives of the consumer's growing waits last three days on average, the outage that must dead-letter nothing
+ * (`runtime/consumer/backoff.ts`; a test holds the two together).
+ */
+export const OUTAGE_RECEIVES = 960;
+
+/** Messages this close to the end of the queue's retention count as expired, in seconds (a day). */
+const EXPIRY_MARGIN_SECONDS = 86_400;
+
+/** Names that a construct beside the queues has, in one of the stacks. */
+const TAKEN_NAMES = new Set(
+  "answers api api_key_ids api_keys aws backend backend_url code endpoint execution function logs parking-lot producers stage".split(
+    " ",
+  ),
+);
+
+/** Paths that API Gateway keeps for itself at the root of an API ("Amazon API Gateway important notes"). */
+const RESERVED_PATHS = new Set(["ping", "sping"]);
 
 const queueRules: readonly Rule<QueueConfig>[] = [
   {
-    // Lambda's own advice for SQS event sources: six function timeouts, so that throttled retries fit in.
     when: (queue, { consumer }) => queue.visibilityTimeoutSeconds < 6 * consumer.timeoutSeconds,
     say: (queue, { consumer }) =>
-      `visibilityTimeoutSeconds is ${queue.visibilityTimeoutSeconds}; it must be at least 6 x consumer.timeoutSeconds = ${6 * consumer.timeoutSeconds}, or a message is received twice while it is being delivered`,
+      `visibilityTimeoutSeconds is ${queue.visibilityTimeoutSeconds}; it must be at least 6 x consumer.timeoutSeconds = ${6 * consumer.timeoutSeconds}, or throttled retries find it visible again (Lambda's rule for SQS event sources)`,
   },
   {
     when: (queue) => queue.batchSize > 10,
@@ -127,17 +162,17 @@ const queueRules: readonly Rule<QueueConfig>[] = [
   {
     when: (queue) => queue.deadLetterRetentionSeconds < queue.retentionSeconds,
     say: (queue) =>
-      `deadLetterRetentionSeconds is ${queue.deadLetterRetentionSeconds}; it must be at least retentionSeconds = ${queue.retentionSeconds}: what SQS itself moves there keeps its age`,
+      `deadLetterRetentionSeconds is ${queue.deadLetterRetentionSeconds}; it must be at least retentionSeconds = ${queue.retentionSeconds}, so that a person has as long for a refused message as the queue had`,
   },
   {
-    when: (queue) => queue.maxReceiveCount * BACKOFF_CAP_SECONDS < OUTAGE_TOLERANCE_SECONDS,
+    when: (queue) => queue.maxReceiveCount < OUTAGE_RECEIVES,
     say: (queue) =>
-      `maxReceiveCount is ${queue.maxReceiveCount}; at least ${Math.ceil(OUTAGE_TOLERANCE_SECONDS / BACKOFF_CAP_SECONDS)} (x ${BACKOFF_CAP_SECONDS} s of backoff = three days), or an outage dead-letters messages`,
+      `maxReceiveCount is ${queue.maxReceiveCount}; at least ${OUTAGE_RECEIVES}, which an outage of three days does not reach, or SQS dead-letters messages that no backend refused`,
   },
   {
-    when: (queue) => queue.retentionSeconds <= 2 * 86_400,
+    when: (queue) => queue.retentionSeconds <= 2 * EXPIRY_MARGIN_SECONDS,
     say: (queue) =>
-      `retentionSeconds is ${queue.retentionSeconds}; it must be more than 172800 (two days), since messages within a day of it count as expired`,
+      `retentionSeconds is ${queue.retentionSeconds}; it must be more than ${2 * EXPIRY_MARGIN_SECONDS} (two days), since messages within a day of it count as expired`,
   },
   {
     when: (queue, deployment) => deadLetterName(deployment, queue).length > SQS_NAME_CHARACTERS,
@@ -147,6 +182,18 @@ const queueRules: readonly Rule<QueueConfig>[] = [
   {
     when: (queue, { queues }) => queues.filter(({ name }) => name === queue.name).length > 1,
     say: (queue) => `name ${queue.name} is given more than once`,
+  },
+  {
+    when: (queue) => queue.name.endsWith("-dead-letter"),
+    say: (queue) => `name ${queue.name} ends as the names of dead-letter queues do; choose another ending`,
+  },
+  {
+    when: (queue) => RESERVED_PATHS.has(queue.name),
+    say: (queue) => `name ${queue.name} is a path that API Gateway keeps for itself`,
+  },
+  {
+    when: (queue, deployment) => TAKEN_NAMES.has(queue.name) || queue.name === `${deployment.name}-messaging`,
+    say: (queue) => `name ${queue.name} is taken by another part of the stacks`,
   },
 ];
 
@@ -180,11 +227,33 @@ const deploymentRules: readonly Rule<DeploymentConfig>[] = [
       `consumer.timeoutSeconds is ${consumer.timeoutSeconds}; it must be more than ${(consumer.backendTimeoutMilliseconds + FAILING_PATH_RESERVE_MILLISECONDS) / 1_000} s (consumer.backendTimeoutMilliseconds = ${consumer.backendTimeoutMilliseconds}, and ${FAILING_PATH_RESERVE_MILLISECONDS} kept free), or no delivery can start before the deadline`,
   },
   {
-    when: (deployment) => consumerName(deployment).length > FUNCTION_NAME_CHARACTERS,
+    when: (deployment) => consumerRoleName(deployment).length > ROLE_NAME_CHARACTERS,
     say: (deployment) =>
-      `name gives ${consumerName(deployment)}, ${consumerName(deployment).length} characters; Lambda takes ${FUNCTION_NAME_CHARACTERS}`,
+      `name gives the role ${consumerRoleName(deployment)}, ${consumerRoleName(deployment).length} characters; IAM takes ${ROLE_NAME_CHARACTERS}`,
+  },
+  {
+    when: (deployment) => environmentBytes(deployment) > ENVIRONMENT_BYTES,
+    say: (deployment) =>
+      `queues are ${deployment.queues.length}, and their settings make an environment of about ${environmentBytes(deployment)} bytes; Lambda takes ${ENVIRONMENT_BYTES}: use fewer queues, shorter names or a second deployment`,
   },
 ];
+
+/** What the consumer's environment will need, with an account's 12 digits in the place of what is known after apply. */
+function environmentBytes(deployment: DeploymentConfig): number {
+  const arn = (name: string) => `arn:aws:sqs:${deployment.region}:000000000000:${name}`;
+  const url = (name: string) => `https://sqs.${deployment.region}.amazonaws.com/000000000000/${name}`;
+  const variables = consumerEnvironment(deployment, {
+    backendUrl: deployment.backend.url,
+    parkingLotTable: parkingLotName(deployment),
+    queues: deployment.queues.map((queue) => ({
+      config: queue,
+      arn: arn(queueName(deployment, queue)),
+      url: url(queueName(deployment, queue)),
+      deadLetterUrl: url(deadLetterName(deployment, queue)),
+    })),
+  });
+  return Object.entries(variables).reduce((sum, [key, value]) => sum + Buffer.byteLength(key + value), 0);
+}
 
 /** The queue's name in SQS. */
 export function queueName(deployment: Pick<DeploymentConfig, "name">, queue: Pick<QueueConfig, "name">): string {
@@ -199,6 +268,16 @@ export function deadLetterName(deployment: Pick<DeploymentConfig, "name">, queue
 /** The consumer function's name in Lambda. */
 export function consumerName(deployment: Pick<DeploymentConfig, "name">): string {
   return `${deployment.name}-consumer`;
+}
+
+/** The name of the consumer's role in IAM. */
+export function consumerRoleName(deployment: Pick<DeploymentConfig, "name">): string {
+  return `${consumerName(deployment)}-execution`;
+}
+
+/** The parking lot's name in DynamoDB. */
+export function parkingLotName(deployment: Pick<DeploymentConfig, "name">): string {
+  return `${deployment.name}-parking-lot`;
 }
 
 /** A deployment's configuration was refused. `problems` holds one sentence for every broken rule, all at once. */
@@ -254,5 +333,6 @@ function broken<T>(rules: readonly Rule<T>[], subjects: readonly T[], deployment
 function received(input: unknown, path: readonly PropertyKey[]): string {
   let value: unknown = input;
   for (const key of path) value = value !== null && typeof value === "object" ? Reflect.get(value, key) : undefined;
-  return JSON.stringify(value) ?? "nothing";
+  // A URL's user and password are the one secret that a configuration can hold.
+  return (JSON.stringify(value) ?? "nothing").replace(/:\/\/[^/"]*@/, "://***@");
 }

@@ -6,7 +6,7 @@ import { Construct } from "constructs";
 interface Statement {
   readonly sid: string;
   readonly actions: readonly string[];
-  readonly resources: readonly string[];
+  readonly resources: string[];
 }
 
 /**
@@ -15,6 +15,7 @@ interface Statement {
  */
 export class ServiceRole extends Construct {
   readonly arn: string;
+  /** The name in IAM. */
   readonly name: string;
   /** To be depended on by what needs the permissions, and not only the role. */
   readonly policy: IamRolePolicy;
@@ -39,21 +40,22 @@ export class ServiceRole extends Construct {
       policy: Lazy.stringValue({ produce: () => this.document() }),
     });
     this.arn = role.arn;
-    this.name = role.name;
+    this.name = props.name;
   }
 
   /**
-   * Allows actions on resources. Statements of the same `sid` become one.
+   * Allows actions on resources. Statements of the same `sid` and actions become one.
    *
    * @param sid names the statement in the policy, letters and digits (IAM), e.g. `SendMessages`
    * @param actions full action names, no wildcard
    * @param resources ARNs
+   * @throws Error when the `sid` stands for other actions already
    */
   allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
-    const same = this.statements.findIndex((statement) => statement.sid === sid);
-    if (same === -1) this.statements.push({ sid, actions, resources });
-    else
-      this.statements[same] = { sid, actions, resources: [...(this.statements[same]?.resources ?? []), ...resources] };
+    const known = this.statements.find((statement) => statement.sid === sid);
+    if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
+    else if (known.actions.join() === actions.join()) known.resources.push(...resources);
+    else throw new Error(`statement ${sid} allows ${known.actions.join(", ")} already, and not ${actions.join(", ")}`);
   }
 
   private document(): string {

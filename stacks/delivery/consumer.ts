@@ -7,10 +7,11 @@ import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function/index.js
 import { AssetType, TerraformAsset } from "cdktf";
 import { Construct } from "constructs";
 import { bundleFunction } from "../bundle.ts";
-import { consumerName, type DeploymentConfig } from "../config.ts";
+import { consumerName, consumerRoleName, type DeploymentConfig } from "../config.ts";
 import type { FifoQueue } from "../messaging/fifo-queue.ts";
 import type { ParkingLot } from "../messaging/parking-lot.ts";
 import { ServiceRole } from "../role.ts";
+import { consumerEnvironment } from "./consumer-environment.ts";
 
 interface ConsumerProps {
   readonly deployment: DeploymentConfig;
@@ -27,14 +28,17 @@ export class Consumer extends Construct {
   constructor(scope: Construct, { deployment, queues, parkingLot, backendUrl }: ConsumerProps) {
     super(scope, "consumer");
     const name = consumerName(deployment);
-    const { timeoutSeconds, memoryMegabytes, backendTimeoutMilliseconds, logRetentionDays } = deployment.consumer;
+    const { timeoutSeconds, memoryMegabytes, logRetentionDays } = deployment.consumer;
 
     const logs = new CloudwatchLogGroup(this, "logs", {
       name: `/aws/lambda/${name}`,
       retentionInDays: logRetentionDays,
     });
 
-    const role = new ServiceRole(this, "execution", { name: `${name}-execution`, service: "lambda.amazonaws.com" });
+    const role = new ServiceRole(this, "execution", {
+      name: consumerRoleName(deployment),
+      service: "lambda.amazonaws.com",
+    });
     role.allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [`${logs.arn}:*`]);
     for (const queue of queues) queue.grantConsume(role);
     parkingLot.grantCountAttempts(role);
@@ -52,12 +56,11 @@ export class Consumer extends Construct {
       timeout: timeoutSeconds,
       memorySize: memoryMegabytes,
       environment: {
-        variables: {
-          BACKEND_URL: backendUrl,
-          BACKEND_TIMEOUT_MILLISECONDS: String(backendTimeoutMilliseconds),
-          PARKING_LOT_TABLE: parkingLot.tableName,
-          QUEUES: JSON.stringify(Object.fromEntries(queues.map((queue) => [queue.arn, settings(queue)]))),
-        },
+        variables: consumerEnvironment(deployment, {
+          backendUrl,
+          parkingLotTable: parkingLot.tableName,
+          queues,
+        }),
       },
       // Lambda would make a log group of its own, one that is kept forever, and fail on messages that it may not take yet.
       dependsOn: [logs, role.policy],
@@ -85,18 +88,4 @@ export class Consumer extends Construct {
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
     return new TerraformAsset(this, "code", { path: file, type: AssetType.FILE }).path;
   }
-}
-
-/** What the consumer has to know of a queue, found by the queue's ARN in the variable `QUEUES`. */
-function settings(queue: FifoQueue) {
-  const { name, failurePolicy, visibilityTimeoutSeconds, retentionSeconds, maxAttempts } = queue.config;
-  return {
-    name,
-    url: queue.url,
-    deadLetterUrl: queue.deadLetterUrl,
-    failurePolicy,
-    visibilityTimeoutSeconds,
-    retentionSeconds,
-    maxAttempts,
-  };
 }

@@ -17,10 +17,10 @@ interface ApiKeysProps {
  * limits (API Gateway, "Usage plans").
  */
 export class ApiKeys extends Construct {
-  /** Key ids by `<producer>-<generation>`. */
-  readonly ids: Record<string, string> = {};
-  /** Key values by `<producer>-<generation>`: for sensitive outputs only. */
-  readonly values: Record<string, string> = {};
+  /** Key ids by producer, then by generation. */
+  readonly ids: Record<string, Record<string, string>> = {};
+  /** Key values by producer, then by generation: for sensitive outputs only. */
+  readonly values: Record<string, Record<string, string>> = {};
 
   constructor(scope: Construct, { deployment, api, stage }: ApiKeysProps) {
     super(scope, "producers");
@@ -32,7 +32,7 @@ export class ApiKeys extends Construct {
         throttleSettings: { rateLimit, burstLimit },
         quotaSettings: { limit: quota.limit, period: quota.period },
       });
-      for (const generation of keys) {
+      const made = keys.map((generation) => {
         const key = new ApiGatewayApiKey(producer, `key-${generation}`, {
           name: `${deployment.name}-${name}-${generation}`,
           enabled: true,
@@ -42,9 +42,10 @@ export class ApiKeys extends Construct {
           keyType: "API_KEY",
           usagePlanId: plan.id,
         });
-        this.ids[`${name}-${generation}`] = key.id;
-        this.values[`${name}-${generation}`] = key.value;
-      }
+        return { generation, key };
+      });
+      this.ids[name] = Object.fromEntries(made.map(({ generation, key }) => [generation, key.id]));
+      this.values[name] = Object.fromEntries(made.map(({ generation, key }) => [generation, key.value]));
     }
   }
 }

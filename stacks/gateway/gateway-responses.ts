@@ -63,7 +63,7 @@ const answers: Readonly<Record<string, Answer>> = {
   QUOTA_EXCEEDED: { code: "QUOTA_EXCEEDED", message: "The quota of this key is used up for this period." },
   INTEGRATION_FAILURE: {
     code: "QUEUE_ERROR",
-    message: "The queue was not reachable. The message may not be in it; send again.",
+    message: `The queue was not reachable. The message may be in it: send again with the same ${IDEMPOTENCY_KEY_HEADER}.`,
   },
   INTEGRATION_TIMEOUT: {
     code: "QUEUE_TIMEOUT",

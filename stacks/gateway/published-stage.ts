@@ -13,7 +13,12 @@ interface PublishedStageProps {
   readonly published: readonly Construct[];
 }
 
-/** The stage that producers call, and the deployment that it shows: a new one exactly when what it publishes changed. */
+/**
+ * The stage that producers call, and the deployment that it shows: a new one exactly when what it publishes changed.
+ *
+ * One thing Terraform cannot order: a route that is taken away is deleted only after the new deployment was made, which
+ * still contains it. `terraform apply -replace=aws_api_gateway_deployment.stage_deployment` afterwards publishes without it.
+ */
 export class PublishedStage extends Construct {
   readonly name: string;
   readonly invokeUrl: string;
@@ -27,7 +32,7 @@ export class PublishedStage extends Construct {
 
     const deployment = new ApiGatewayDeployment(this, "deployment", {
       restApiId: api.id,
-      triggers: { published: Lazy.stringValue({ produce: (context) => digest(context, resources) }) },
+      triggers: { published: Lazy.stringValue({ produce: (context) => digest(context, api.role.name, resources) }) },
       // The stage shows the old deployment until the new one is there.
       lifecycle: { createBeforeDestroy: true },
       dependsOn: resources,
@@ -46,12 +51,14 @@ export class PublishedStage extends Construct {
 const UNPUBLISHED = new Set(["//", "depends_on", "lifecycle", "description", "tags"]);
 
 /**
- * SHA-1 of all that a deployment publishes. It is made of the emitted values: what they refer to (the account, the role,
- * a queue's URL) follows from names that are among them.
+ * SHA-1 of all that a deployment publishes. It is made of the emitted values: what they refer to (the account, a queue's
+ * URL) follows from names that are among them, and the role's name, which is not, comes with them.
  */
-function digest(context: IResolveContext, resources: readonly TerraformResource[]): string {
+function digest(context: IResolveContext, roleName: string, resources: readonly TerraformResource[]): string {
   const emitted = resources.map((resource) => onlyPublished(context.resolve(resource.toTerraform())));
-  return createHash("sha1").update(JSON.stringify(emitted)).digest("hex");
+  return createHash("sha1")
+    .update(JSON.stringify([roleName, emitted]))
+    .digest("hex");
 }
 
 function onlyPublished(value: unknown): unknown {

@@ -1,6 +1,6 @@
 import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table/index.js";
 import { Construct } from "constructs";
-import type { DeploymentConfig } from "../config.ts";
+import { type DeploymentConfig, parkingLotName } from "../config.ts";
 import type { ServiceRole } from "../role.ts";
 
 /**
@@ -14,7 +14,7 @@ export class ParkingLot extends Construct {
   constructor(scope: Construct, deployment: DeploymentConfig) {
     super(scope, "parking-lot");
     const table = new DynamodbTable(this, "table", {
-      name: `${deployment.name}-parking-lot`,
+      name: parkingLotName(deployment),
       billingMode: "PAY_PER_REQUEST",
       hashKey: "pk",
       rangeKey: "sk",
