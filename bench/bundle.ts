@@ -1,25 +1,11 @@
 import { buildSync } from "esbuild";
-import { projectRoot } from "../stacks/bundle.ts";
+import { bundleOptions } from "../stacks/bundle.ts";
 
 // What is in the consumer's bundle, minified, by package. What is deployed is the same code unminified, so that it can be read.
 
 const TARGET_KIBIBYTES = 400;
 
-const built = buildSync({
-  absWorkingDir: projectRoot,
-  entryPoints: ["runtime/consumer/lambda.ts"],
-  bundle: true,
-  minify: true,
-  write: false,
-  metafile: true,
-  outfile: "index.mjs",
-  platform: "node",
-  format: "esm",
-  target: "node24",
-  mainFields: ["module", "main"],
-  conditions: ["module", "import"],
-  legalComments: "none",
-});
+const built = buildSync({ ...bundleOptions("runtime/consumer/lambda.ts"), minify: true, metafile: true, write: false });
 
 const sizes = new Map<string, number>();
 for (const [file, { bytesInOutput }] of Object.values(built.metafile.outputs).flatMap(({ inputs }) =>

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { buildSync } from "esbuild";
+import { type BuildOptions, buildSync } from "esbuild";
 import { zipSync } from "fflate";
 
 /** The project's root: bundles are made from here whatever the current folder is, so that their bytes never depend on it. */
@@ -28,11 +28,19 @@ const ENTRY_DATE = "1980-01-01T00:00:00";
  * bundleFunction("runtime/consumer/lambda.ts").sourceCodeHash;
  */
 export function bundleFunction(entry: string): FunctionBundle {
-  const built = buildSync({
+  const built = buildSync({ ...bundleOptions(entry), write: false });
+  const [module] = built.outputFiles;
+  if (module === undefined) throw new Error(`esbuild made no output for ${entry}`);
+  const zip = zipSync({ "index.mjs": module.contents }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
+  return { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
+}
+
+/** How an entry is bundled: readable, and the same bytes wherever the project lies. */
+export function bundleOptions(entry: string) {
+  return {
     absWorkingDir: projectRoot,
     entryPoints: [entry],
     bundle: true,
-    write: false,
     outfile: "index.mjs",
     platform: "node",
     format: "esm",
@@ -47,11 +55,7 @@ export function bundleFunction(entry: string): FunctionBundle {
     logLevel: "silent",
     tsconfigRaw: {},
     banner: { js: BANNER },
-  });
-  const [module] = built.outputFiles;
-  if (module === undefined) throw new Error(`esbuild made no output for ${entry}`);
-  const zip = zipSync({ "index.mjs": module.contents }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
-  return { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
+  } as const satisfies BuildOptions;
 }
 
 // CommonJS packages inside an ES module call require() for Node's own modules.
