@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { createBackend, MAX_ANSWER_BYTES } from "../runtime/consumer/backend.ts";
 import type { Outcome } from "../runtime/consumer/outcome.ts";
@@ -160,6 +161,85 @@ test("posts the body byte for byte, with the contract's headers, and keeps its c
   assert.equal(backend.received.length, 5);
   // The first socket may not be free yet when the second delivery begins.
   assert.ok(backend.connections() <= 2, String(backend.connections()));
+});
+
+/** Answers a connection's first request, and resets it when a second one comes. */
+function onceEach(): { readonly answer: ScriptedAnswer; readonly resets: () => number } {
+  const used = new Set<Socket>();
+  let resets = 0;
+  return {
+    answer: (response, _request, socket) => {
+      if (used.has(socket)) {
+        resets += 1;
+        socket.resetAndDestroy();
+      } else {
+        used.add(socket);
+        response.end("ok");
+      }
+    },
+    resets: () => resets,
+  };
+}
+
+test("delivers again, on a new connection, when the one from before was closed meanwhile", async () => {
+  const { answer, resets } = onceEach();
+  await using backend = await startBackend(answer);
+  const { deliver } = createBackend({ url: backend.url, timeoutMilliseconds: 5_000 });
+  // Side by side, so that there are several idle connections, and all of them are of no use.
+  for (let n = 0; n < 5; n += 1) {
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => deliver(delivery)));
+    assert.deepEqual(new Set(outcomes.map(({ kind }) => kind)), new Set(["accepted"]));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(resets() > 0);
+  for (const { headers, body } of backend.received) {
+    assert.equal(headers["idempotency-key"], delivery.idempotencyKey);
+    assert.equal(headers["x-message-attempt"], "3");
+    assert.equal(body.toString(), delivery.body);
+  }
+});
+
+test("takes no outage from a backend that closes its connections right after they were used", async () => {
+  await using backend = await startBackend((response, _request, socket) => {
+    response.end("ok", () => setImmediate(() => socket.destroy()));
+  });
+  const { deliver } = createBackend({ url: backend.url, timeoutMilliseconds: 5_000 });
+  for (let n = 0; n < 300; n += 1) assert.deepEqual(await deliver(delivery), { kind: "accepted" });
+});
+
+test("takes a reset on a new connection as unavailable, after no second delivery", async () => {
+  await using backend = await startBackend((_response, _request, socket) => socket.resetAndDestroy());
+  const { deliver } = createBackend({ url: backend.url, timeoutMilliseconds: 5_000 });
+  assert.deepEqual(await deliver(delivery), { kind: "unavailable", detail: "ECONNRESET" });
+  assert.equal(backend.received.length, 1);
+});
+
+test("delivers again once only", async () => {
+  let dead = false;
+  await using backend = await startBackend((response, _request, socket) => {
+    if (dead) socket.resetAndDestroy();
+    else response.end("ok");
+  });
+  const { deliver } = createBackend({ url: backend.url, timeoutMilliseconds: 5_000 });
+  await deliver(delivery);
+  await new Promise((resolve) => setImmediate(resolve));
+  dead = true;
+  assert.deepEqual(await deliver(delivery), { kind: "unavailable", detail: "ECONNRESET" });
+  assert.equal(backend.received.length, 3);
+});
+
+test("delivers nothing again that was answered in part", async () => {
+  let broken = false;
+  await using backend = await startBackend((response, _request, socket) => {
+    if (broken) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{", () => socket.resetAndDestroy());
+    else response.end("ok");
+  });
+  const { deliver } = createBackend({ url: backend.url, timeoutMilliseconds: 5_000 });
+  await deliver(delivery);
+  await new Promise((resolve) => setImmediate(resolve));
+  broken = true;
+  assert.equal((await deliver(delivery)).kind, "failed");
+  assert.equal(backend.received.length, 2);
 });
 
 test("says nothing of the backend's answer in an outcome", async () => {

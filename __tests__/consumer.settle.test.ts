@@ -2,24 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { outageWait } from "../runtime/consumer/backoff.ts";
-import type { QueueSettings } from "../runtime/consumer/environment.ts";
 import type { Refusal } from "../runtime/consumer/failure-policy.ts";
 import type { LogEvent, LogFields } from "../runtime/consumer/log.ts";
 import type { Outcome } from "../runtime/consumer/outcome.ts";
-import { type Delivery, type Ports, settle } from "../runtime/consumer/settle.ts";
+import { CALL_MILLISECONDS, type Delivery, type Ports, settle } from "../runtime/consumer/settle.ts";
 import type { QueueMessage } from "../runtime/message.ts";
-import { ReferenceQueue } from "./helpers/reference-queue.ts";
+import { happyPorts, ReferenceQueue, referenceSettings } from "./helpers/reference-queue.ts";
 
-const queue: QueueSettings = {
-  name: "queue-1",
-  url: "https://queue.test/queue-1",
-  deadLetterUrl: "https://queue.test/dead-letter",
-  failurePolicy: "dead-letter",
-  visibilityTimeoutSeconds: 360,
-  retentionSeconds: 1_209_600,
-  maxAttempts: 3,
-};
+const queue = referenceSettings;
 const limits = { backendTimeoutMilliseconds: 10_000 };
+/** Two tries of the hold, and the wait between them. */
+const HOLD_MILLISECONDS = 4_500;
 const body = (groupId: string, n: number) => `{"data":{"MessageGroupID":"${groupId}","n":${n}}}`;
 
 /** What happens to one call of a port. After a crash, no call of that invocation does anything. */
@@ -54,6 +47,8 @@ class World {
   faults: Fault[] = [];
   invocations = 0;
   remaining = () => 60_000;
+  /** Called when a call of a port begins, with the most milliseconds that it may take. */
+  takes: (most: number) => void = () => {};
 
   send(groupId: string, says: Say[], own?: string): string {
     const id = `id-${this.sent.length + 1}`;
@@ -69,7 +64,8 @@ class World {
     const invocation = (this.invocations += 1);
     let crashed = false;
     const busy = new Set<string>();
-    const call = async <Result>(effect: (fault: Fault) => Result): Promise<Result> => {
+    const call = async <Result>(effect: (fault: Fault) => Result, most = CALL_MILLISECONDS): Promise<Result> => {
+      this.takes(most);
       if (crashed) throw new Error("crashed");
       const fault = this.faults.shift() ?? "none";
       await Promise.resolve();
@@ -83,13 +79,14 @@ class World {
       if (fault === "crashes-after" || fault === "throws-after") throw new Error("no answer");
       return result;
     };
+    const change = (messages: readonly QueueMessage[], seconds: number) => (fault: Fault) => {
+      this.sides.changes.push(seconds);
+      return some(messages, fault, (message) => this.queue.changeVisibility(message.receiptHandle, seconds));
+    };
     const ports: Ports = {
       queue: {
-        changeVisibility: (_url, messages, seconds) =>
-          call((fault) => {
-            this.sides.changes.push(seconds);
-            return some(messages, fault, (message) => this.queue.changeVisibility(message.receiptHandle, seconds));
-          }),
+        hold: (_url, messages, seconds) => call(change(messages, seconds), HOLD_MILLISECONDS),
+        changeVisibility: (_url, messages, seconds) => call(change(messages, seconds)),
         delete: (_url, messages) =>
           call((fault) => {
             this.sides.deletes += 1;
@@ -101,7 +98,7 @@ class World {
           if (busy.has(delivery.groupId)) this.violations.push(`two deliveries of ${delivery.groupId} at once`);
           busy.add(delivery.groupId);
           try {
-            return await call(() => this.#answer(delivery, invocation));
+            return await call(() => this.#answer(delivery, invocation), limits.backendTimeoutMilliseconds);
           } finally {
             busy.delete(delivery.groupId);
           }
@@ -312,6 +309,69 @@ test("stops before the deadline, and what was not started costs no attempt", asy
   );
 });
 
+test("ends before it is killed, however late it begins, however long its calls take and whatever they say", async () => {
+  const failing = fc.constantFrom<Say>("failed", "failed", "failed", "failed", "rejected", "unavailable", "accepted");
+  const calls = fc.constantFrom<Fault>("none", "none", "none", "none", "throws-before", "throws-after", "refuses-some");
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(failing, { maxLength: 5 }), { minLength: 1, maxLength: 12 }),
+      fc.array(calls, { maxLength: 60 }),
+      fc.array(fc.integer({ min: 35_000, max: 45_000 }), { minLength: 1, maxLength: 10 }),
+      fc.array(fc.constantFrom(0.9, 1, 1, 1), { minLength: 1, maxLength: 30 }),
+      async (messages, faults, begins, parts) => {
+        const world = new World();
+        for (const says of messages) world.send("a", says);
+        world.faults = [...faults];
+        let made = 0;
+        let spent = 0;
+        world.takes = (most) => (spent += most * (parts[(made += 1) % parts.length] ?? 1));
+        world.remaining = () => 60_000 - spent;
+        for (let turn = 0; world.queue.length > 0 && turn < 100; turn += 1) {
+          spent = begins[turn % begins.length] ?? 0;
+          const batch = world.queue.receive(10);
+          if (batch.length === 0) world.queue.advance();
+          else await world.invoke(batch);
+          assert.ok(world.remaining() >= 0, `killed ${-world.remaining()} ms before its end`);
+        }
+        assertOutcome(world);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("starts no delivery when reading the attempts took the time that it needs", async () => {
+  const world = new World();
+  const head = world.send("a", ["unavailable"]);
+  await once(world);
+  world.queue.now += 1_000;
+  world.remaining = () => (world.sides.reads === 0 ? 15_000 : 14_999);
+  assert.deepEqual((await once(world)).kept, [head]);
+  assert.equal(world.deliveries.length, 1);
+  assert.equal(world.logged.at(-1)?.fields["reason"], "deadline");
+});
+
+test("waits a second for what was refused behind a message settled just now, however often it was received", async () => {
+  const world = new World();
+  const [head, second] = [
+    world.send(
+      "a",
+      Array.from({ length: 40 }, () => "unavailable"),
+    ),
+    world.send("a", ["unavailable"]),
+  ];
+  while (!world.firstAccepted.includes(head)) {
+    await once(world);
+    if (world.firstAccepted.includes(head)) break;
+    world.queue.advance();
+  }
+  // The head's own waits had grown, and the second one was received as often.
+  const waits = world.logged.filter(({ event }) => event === "group.waiting").map(({ fields }) => fields);
+  assert.ok(Number(waits.at(-2)?.["seconds"]) > 60);
+  assert.equal(waits.at(-1)?.["messageId"], second);
+  assert.equal(waits.at(-1)?.["seconds"], 1);
+});
+
 async function once(world: World) {
   const batch = world.queue.receive(10);
   const kept = await world.invoke(batch);
@@ -419,6 +479,8 @@ test("never delivers what is no envelope of its group", async () => {
     '{"__proto__":{"data":{"MessageGroupID":"a"}}}',
     '{"data":{"__proto__":{"MessageGroupID":"a"}}}',
     '{"data":{"MessageGroupID":"a"}',
+    '{"data":1,"data":{"MessageGroupID":"a"}}',
+    '{"data":{"MessageGroupID":"a"},"data":{"MessageGroupID":"a"}}',
   ];
   const world = new World();
   for (const one of bodies) world.send("a", [], one);
@@ -464,24 +526,15 @@ test("waits as long as the backend asks for, and never beyond what SQS allows", 
     const changes: number[] = [];
     const world = new World();
     world.send("a", []);
-    const ports: Ports = {
-      queue: {
-        changeVisibility: async (_url, _messages, given) => {
-          changes.push(given);
-          return new Set();
-        },
-        delete: async () => new Set(),
-      },
-      backend: { deliver: async () => ({ kind: "unavailable", detail: "http 503", retryAfterSeconds: asked }) },
-      failurePolicy: { outcome: "dead-lettered", take: async () => {} },
-      attempts: { read: async () => 0, add: async () => 1, clear: async () => {} },
-      now: () => world.queue.now,
-      random: () => 0.5,
-      remaining: () => 60_000,
-      log: () => {},
+    const deliver = async () => ({ kind: "unavailable", detail: "http 503", retryAfterSeconds: asked }) as const;
+    const ports = happyPorts({ deliver }, () => world.queue.now);
+    const changeVisibility: Ports["queue"]["changeVisibility"] = async (_url, _messages, given) => {
+      changes.push(given);
+      return new Set();
     };
-    await settle(queue, world.queue.receive(1), limits, ports);
-    assert.deepEqual(changes, [360, seconds]);
+    const given = { ...ports, queue: { ...ports.queue, changeVisibility } };
+    await settle(queue, world.queue.receive(1), limits, given);
+    assert.deepEqual(changes, [seconds]);
   }
 });
 

@@ -22,6 +22,25 @@ test("delivers a group in order and leaves nothing behind", async () => {
   assert.ok(world.logged.every(({ event, outcome }) => event === "message.settled" && outcome === "accepted"));
 });
 
+test("leaves the environment as it was", async () => {
+  const before = { ...process.env };
+  await using backend = await startBackend(accepted);
+  await (await startConsumerWorld({ backendUrl: backend.url }))[Symbol.asyncDispose]();
+  assert.deepEqual({ ...process.env }, before);
+});
+
+test("gives a group back when the table does not answer, and counts nothing", { timeout: 10_000 }, async () => {
+  await using backend = await startBackend({ status: 500 });
+  await using silent = await startBackend(() => {});
+  await using world = await startConsumerWorld({ backendUrl: backend.url, tableUrl: silent.url });
+  const id = await world.send("10", 1);
+  assert.deepEqual(await world.invoke(await world.receive()), { batchItemFailures: [{ itemIdentifier: id }] });
+  const [line] = world.logged;
+  assert.equal(line?.["event"], "group.waiting");
+  // Ours, for all tries together; the SDK's own for one of them is ETIMEDOUT.
+  assert.equal(line["detail"], "http 500; not counted: TimeoutError");
+});
+
 test("sends what the backend refuses to the dead-letter queue, with its group, reason and key, and goes on", async () => {
   await using backend = await startBackend({ status: 409, body: "secret words" }, accepted);
   await using world = await startConsumerWorld({ backendUrl: backend.url });

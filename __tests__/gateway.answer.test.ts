@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gatewayResources, policy, QUEUE_ARN, withValues } from "./helpers/gateway-resources.ts";
+import {
+  argumentOf,
+  changed,
+  gatewayResources,
+  NOWHERE,
+  policy,
+  policyOf,
+  queueOf,
+  select,
+  selectOne,
+  without,
+} from "./helpers/gateway-resources.ts";
 import { brokenAnswers, type SqsAnswer, soundAnswers, sqsErrors } from "./helpers/hostile-corpus.ts";
 import { errorOf, gatewayBefore, gatewayWithQueue, sqsInPlace } from "./helpers/local-gateway.ts";
 
@@ -83,6 +94,38 @@ test("SQS's errors come as the contract's codes, without SQS's own text", async 
   });
 });
 
+/** An error as both protocols have it. */
+const error = (code: string, text: string) =>
+  JSON.stringify({ Error: { Code: code, Message: text }, __type: `com.amazonaws.sqs#${code}`, message: text });
+
+test("any status of SQS other than 200 comes as the contract says, by SQS's code", async (t) => {
+  let next = { status: 200, body: "" };
+  const sqs = await sqsInPlace(t, (request, response) => {
+    request.resume().on("end", () => response.writeHead(next.status).end(next.body));
+  });
+  const gateway = await gatewayBefore(t, { sqs });
+  const expected = [
+    [error("AccessDenied", "x"), "QUEUE_ERROR"],
+    [error("RequestThrottled", "x"), "THROTTLED"],
+    [error("InvalidParameterValue", "Message must be shorter than 10 bytes"), "MESSAGE_TOO_LARGE"],
+    [error("InvalidParameterValue", "MessageGroupId"), "INVALID_PARAMETER"],
+    [error("InvalidMessageContents", "x"), "MESSAGE_REFUSED"],
+    [error("InternalFailure", "x"), "QUEUE_ERROR"],
+    ["<html>", "QUEUE_ERROR"],
+    ["", "QUEUE_ERROR"],
+    [soundAnswers[0]?.body ?? "", "QUEUE_ERROR"],
+    [soundAnswers[1]?.body ?? "", "QUEUE_ERROR"],
+  ] as const;
+  for (const status of [201, 202, 299, 301, 302, 400, 401, 403, 404, 413, 429, 500, 502, 503, 504, 599]) {
+    for (const [body, code] of expected) {
+      next = { status, body };
+      for (const [path, sent] of routes) {
+        assert.equal(errorOf(await gateway.post(path, sent)).code, code, `${path}: ${status} ${body}`);
+      }
+    }
+  }
+});
+
 test("what SQS took comes as the contract's 200", async (t) => {
   let next = "";
   const sqs = await sqsInPlace(t, (request, response) => {
@@ -130,13 +173,11 @@ test("a queue that is not there is a 502, and the gateway serves on when it is b
     else request.resume().on("end", () => response.end(soundAnswers[0]?.body));
   });
   const gateway = await gatewayBefore(t, { sqs });
-  const answer = await gateway.post("/queue-1", BODY);
-  assert.equal(answer.status, 502);
-  assert.equal(errorOf(answer).code, "QUEUE_ERROR");
+  assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "QUEUE_ERROR");
   down = false;
   assert.equal((await gateway.post("/queue-1", BODY)).status, 200);
-  const refused = await gatewayBefore(t, { sqs: "http://127.0.0.1:1" });
-  assert.equal((await refused.post("/queue-1", BODY)).status, 502);
+  const refused = await gatewayBefore(t, { sqs: NOWHERE });
+  for (const [path, body] of routes) assert.equal(errorOf(await refused.post(path, body)).code, "QUEUE_ERROR", path);
 });
 
 test("an answer that breaks off in the middle is a 502", async (t) => {
@@ -146,23 +187,21 @@ test("an answer that breaks off in the middle is a 502", async (t) => {
     setImmediate(() => request.socket.destroy());
   });
   const gateway = await gatewayBefore(t, { sqs });
-  assert.equal((await gateway.post("/queue-1", BODY)).status, 502);
+  assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "QUEUE_ERROR");
 });
 
 test("a queue that does not answer within the integration's timeout is a 504", async (t) => {
   const sqs = await sqsInPlace(t, () => {});
-  const resources = withValues(gatewayResources(), "test/aws_api_gateway_integration.queue", {
-    timeout_milliseconds: 50,
-  });
+  const resources = changed(await gatewayResources(), "aws_api_gateway_integration", {}, { timeout_milliseconds: 50 });
   const gateway = await gatewayBefore(t, { sqs, resources });
-  const answer = await gateway.post("/queue-1", BODY);
-  assert.equal(answer.status, 504);
-  assert.equal(errorOf(answer).code, "QUEUE_TIMEOUT");
+  for (const [path, body] of routes) assert.equal(errorOf(await gateway.post(path, body)).code, "QUEUE_TIMEOUT", path);
 });
 
 test("a role that may not send to the queue makes every send a 502 and queues nothing", async (t) => {
+  const emitted = await gatewayResources();
+  const arn = argumentOf(queueOf(emitted, "/queue-1"), "arn");
   const wrong = [
-    { Effect: "Allow", Action: "sqs:SendMessage", Resource: `${QUEUE_ARN}x` },
+    { Effect: "Allow", Action: "sqs:SendMessage", Resource: `${arn}x` },
     { Effect: "Allow", Action: ["sqs:ReceiveMessage", "sqs:SendMessageBatch"], Resource: "*" },
     { Effect: "Deny", Action: "sqs:*", Resource: "*" },
   ];
@@ -172,29 +211,30 @@ test("a role that may not send to the queue makes every send a 502 and queues no
     response.end(soundAnswers[0]?.body);
   });
   for (const statement of wrong) {
-    const allowed = { Effect: "Allow", Action: "sqs:SendMessage", Resource: QUEUE_ARN };
-    const resources = withValues(gatewayResources(), "test/aws_iam_role_policy.send", {
+    const allowed = { Effect: "Allow", Action: "sqs:SendMessage", Resource: arn };
+    const resources = changed(emitted, "aws_iam_role_policy", policyOf(emitted, "/queue-1"), {
       policy: policy(statement.Effect === "Deny" ? [allowed, statement] : [statement]),
     });
     const gateway = await gatewayBefore(t, { sqs, resources });
     for (const [path, body] of routes) {
-      const answer = await gateway.post(path, body);
-      assert.equal(answer.status, 502, answer.text);
-      assert.equal(errorOf(answer).code, "QUEUE_ERROR");
+      assert.equal(errorOf(await gateway.post(path, body)).code, "QUEUE_ERROR");
     }
   }
   assert.equal(calls, 0);
 });
 
 test("a template that fails is a 500, and the log names template, line and method", async (t) => {
-  const resources = withValues(gatewayResources(), "test/aws_api_gateway_integration.queue", {
+  const emitted = await gatewayResources();
+  const at = { path: "/queue-1" };
+  const resources = changed(emitted, "aws_api_gateway_integration", at, {
     request_templates: { "application/json": "a\n$input.path('$.MessageGroupID').shout()" },
   });
-  const gateway = await gatewayBefore(t, { sqs: "http://127.0.0.1:1", resources });
-  const answer = await gateway.post("/queue-1", BODY);
-  assert.equal(answer.status, 500);
-  assert.equal(errorOf(answer).code, "GATEWAY_ERROR");
-  assert.match(JSON.stringify(gateway.logged[0]), /aws_api_gateway_integration\.queue.*line 2.*String\.shout/);
+  const gateway = await gatewayBefore(t, { sqs: NOWHERE, resources });
+  assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "GATEWAY_ERROR");
+  const { address } = selectOne(emitted, "aws_api_gateway_integration", at);
+  const message = String(gateway.logged[0]?.message);
+  assert(message.startsWith(`${address}: `), message);
+  assert.match(message, /line 2.*String\.shout/);
 });
 
 test("a status without a method response, or overridden twice, is a 500", async (t) => {
@@ -203,12 +243,13 @@ test("a status without a method response, or overridden twice, is a 500", async 
   });
   const once = "#set($context.responseOverride.status = 418)";
   const twice = "#set($context.responseOverride.status = 400)#set($context.responseOverride.status = 400)";
+  const taken = { path: "/queue-1", status_code: "200" };
   for (const source of [once, twice]) {
-    const resources = withValues(gatewayResources(), "test/aws_api_gateway_integration_response.queue-200", {
+    const resources = changed(await gatewayResources(), "aws_api_gateway_integration_response", taken, {
       response_templates: { "application/json": source },
     });
     const gateway = await gatewayBefore(t, { sqs, resources });
-    assert.equal((await gateway.post("/queue-1", BODY)).status, 500);
+    assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "GATEWAY_ERROR");
   }
 });
 
@@ -216,13 +257,16 @@ test("a status that no integration response takes is a 500, never passed on", as
   const sqs = await sqsInPlace(t, (request, response) => {
     request.resume().on("end", () => response.writeHead(503).end("{}"));
   });
-  const resources = gatewayResources().filter(({ name }) => name !== "queue-502");
-  const kept = [
-    ...resources,
-    ...gatewayResources().filter(({ address }) => address.endsWith("method_response.queue-502")),
-  ];
-  const gateway = await gatewayBefore(t, { sqs, resources: kept });
-  assert.equal((await gateway.post("/queue-1", BODY)).status, 500);
+  const emitted = await gatewayResources();
+  const [resources] = select(emitted, "aws_api_gateway_integration_response", { path: "/queue-1" })
+    .filter(({ values }) => values.selection_pattern === undefined)
+    .map(({ values }) => values.status_code)
+    .map((status_code) =>
+      without(emitted, "aws_api_gateway_integration_response", { path: "/queue-1", status_code: String(status_code) }),
+    );
+  assert(resources, "no integration response takes the statuses that no pattern matches");
+  const gateway = await gatewayBefore(t, { sqs, resources });
+  assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "GATEWAY_ERROR");
 });
 
 test("many senders at once each get the answer to their own message", async (t) => {

@@ -1,49 +1,58 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { periodStart, TokenBucket } from "../runtime/local/gateway/usage-plan.ts";
-import { API_KEY, gatewayResources, resource, withValues } from "./helpers/gateway-resources.ts";
+import {
+  argumentOf,
+  changed,
+  gatewayResources,
+  madeUp,
+  NOWHERE,
+  selectOne,
+  without,
+} from "./helpers/gateway-resources.ts";
 import { errorOf, folder, gatewayBefore, gatewayWithQueue, sqsInPlace } from "./helpers/local-gateway.ts";
 
 const BODY = '{"MessageGroupID":"10"}';
-const PLAN = "test/aws_api_gateway_usage_plan.plan";
 const ACCEPTED = JSON.stringify({
   SendMessageResponse: { SendMessageResult: { MessageId: "1679d985-01f1", SequenceNumber: "1" } },
 });
 
 test("a missing, wrong or disabled key is a 403, and nothing is queued", async (t) => {
   const gateway = await gatewayWithQueue(t);
-  for (const key of [undefined, "", "wrong", `${API_KEY}x`, API_KEY.toUpperCase()]) {
-    const answer = await gateway.post("/queue-1", BODY, { headers: { "x-api-key": key } });
-    assert.equal(answer.status, 403);
-    assert.equal(errorOf(answer).code, "FORBIDDEN");
+  for (const key of [undefined, "", "wrong", `${gateway.key}x`, gateway.key.toUpperCase()]) {
+    for (const path of ["/queue-1", "/queue-1/batch"]) {
+      const answer = await gateway.post(path, BODY, { headers: { "x-api-key": key } });
+      assert.equal(errorOf(answer).code, "FORBIDDEN", `${path} ${key}`);
+    }
   }
   assert.equal(await gateway.count(), 0);
-  const disabled = withValues(gatewayResources(), "test/aws_api_gateway_api_key.key", { enabled: false });
-  const other = await gatewayBefore(t, { sqs: "http://127.0.0.1:1", resources: disabled });
-  assert.equal((await other.post("/queue-1", BODY)).status, 403);
+  const disabled = changed(await gatewayResources(), "aws_api_gateway_api_key", {}, { enabled: false });
+  const other = await gatewayBefore(t, { sqs: NOWHERE, resources: disabled });
+  assert.equal(errorOf(await other.post("/queue-1", BODY)).code, "FORBIDDEN");
 });
 
 test("a key outside every usage plan of the stage is a 403", async (t) => {
   const resources = [
-    ...gatewayResources(),
-    resource("aws_api_gateway_api_key", "loose", { id: "loose", name: "loose", value: "loose-key-of-20-characters" }),
+    ...(await gatewayResources()),
+    madeUp("aws_api_gateway_api_key", "loose", { id: "loose", name: "loose", value: "loose-key-of-20-characters" }),
   ];
-  const gateway = await gatewayBefore(t, { sqs: "http://127.0.0.1:1", resources });
+  const gateway = await gatewayBefore(t, { sqs: NOWHERE, resources });
   const answer = await gateway.post("/queue-1", BODY, { headers: { "x-api-key": "loose-key-of-20-characters" } });
-  assert.equal(answer.status, 403);
+  assert.equal(errorOf(answer).code, "FORBIDDEN");
 });
 
 test("a path, method or stage without a route is a 404", async (t) => {
   const gateway = await gatewayWithQueue(t);
-  const paths = ["/queue-2", "/", "", "/queue-1/", "/queue-1/batch/x", "/QUEUE-1", "/%71ueue-1"];
+  const paths = ["/queue-x", "/", "", "/queue-1/", "/queue-1/batch/x", "/QUEUE-1", "/%71ueue-1"];
   for (const path of paths) {
     const answer = await gateway.post(path, BODY);
-    assert.equal(answer.status, 404, path);
     assert.equal(errorOf(answer).code, "ROUTE_NOT_FOUND", path);
   }
   for (const method of ["GET", "PUT", "DELETE"]) {
-    assert.equal((await gateway.post("/queue-1", "", { method })).status, 404, method);
+    assert.equal(errorOf(await gateway.post("/queue-1", "", { method })).code, "ROUTE_NOT_FOUND", method);
   }
   assert.equal(await gateway.count(), 0);
 });
@@ -52,7 +61,6 @@ test("what is not declared as JSON is a 415, and nothing is queued", async (t) =
   const gateway = await gatewayWithQueue(t);
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/jsonp", ""]) {
     const answer = await gateway.post("/queue-1", BODY, { headers: { "content-type": type } });
-    assert.equal(answer.status, 415, type);
     assert.equal(errorOf(answer).code, "UNSUPPORTED_MEDIA_TYPE", type);
   }
   assert.equal(await gateway.count(), 0);
@@ -70,22 +78,37 @@ test("JSON with a charset, or with no content type at all, is taken", async (t) 
 test("a request over 10 MB is a 413 of the gateway's own", async (t) => {
   const gateway = await gatewayWithQueue(t);
   const answer = await gateway.post("/queue-1", " ".repeat(10_485_761));
-  assert.equal(answer.status, 413);
   assert.equal(errorOf(answer).code, "MESSAGE_TOO_LARGE");
   assert.equal(await gateway.count(), 0);
 });
 
+for (const [what, path, character] of [
+  ["letters", "/queue-1", "x"],
+  ["letters that grow when they are encoded", "/queue-1", "가"],
+] as const) {
+  test(`a body of ${what} just under 10 MB is a 413, not a fault of the queue`, async (t) => {
+    const gateway = await gatewayWithQueue(t);
+    const text = character.repeat(Math.floor(10_400_000 / Buffer.byteLength(character)));
+    const answer = await gateway.post(path, JSON.stringify({ MessageGroupID: "10", text }));
+    assert.equal(errorOf(answer).code, "MESSAGE_TOO_LARGE");
+    assert.equal(await gateway.count(), 0);
+  });
+}
+
 test("the burst of a usage plan passes, the request after it is throttled, with Retry-After", async (t) => {
   const sqs = await sqsInPlace(t, (_, response) => response.end(ACCEPTED));
-  const resources = withValues(gatewayResources(), PLAN, {
-    throttle_settings: { rate_limit: 0.001, burst_limit: 3 },
-  });
+  const throttle = { rate_limit: 0.001, burst_limit: 3 };
+  const resources = changed(
+    await gatewayResources(),
+    "aws_api_gateway_usage_plan",
+    {},
+    { throttle_settings: throttle },
+  );
   const gateway = await gatewayBefore(t, { sqs, resources });
   const statuses = [];
   for (let sent = 0; sent < 3; sent += 1) statuses.push((await gateway.post("/queue-1", BODY)).status);
   assert.deepEqual(statuses, [200, 200, 200]);
   const answer = await gateway.post("/queue-1/batch", BODY);
-  assert.equal(answer.status, 429);
   assert.equal(answer.headers["retry-after"], "1");
   assert.equal(errorOf(answer).code, "THROTTLED");
 });
@@ -93,19 +116,21 @@ test("the burst of a usage plan passes, the request after it is throttled, with 
 test("a stage's method throttle holds for every key, for each method by itself", async (t) => {
   const sqs = await sqsInPlace(t, (_, response) => response.end(ACCEPTED));
   const settings = { throttling_rate_limit: 0.001, throttling_burst_limit: 1 };
+  const emitted = await gatewayResources();
+  const stage = selectOne(emitted, "aws_api_gateway_stage");
   const resources = [
-    ...gatewayResources(),
-    resource("aws_api_gateway_method_settings", "all", {
-      rest_api_id: "api",
-      stage_name: "kimalarm",
+    ...emitted.filter(({ type }) => type !== "aws_api_gateway_method_settings"),
+    madeUp("aws_api_gateway_method_settings", "all", {
+      rest_api_id: argumentOf(stage, "rest_api_id"),
+      stage_name: argumentOf(stage, "stage_name"),
       method_path: "*/*",
       settings: [settings],
     }),
   ];
   const gateway = await gatewayBefore(t, { sqs, resources });
   assert.equal((await gateway.post("/queue-1", BODY)).status, 200);
-  assert.equal((await gateway.post("/queue-1", BODY)).status, 429);
-  assert.equal((await gateway.post("/queue-1/batch", BODY)).status, 400);
+  assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "THROTTLED");
+  assert.equal(errorOf(await gateway.post("/queue-1/batch", BODY)).code, "INVALID_BODY");
 });
 
 test("a bucket gains its rate, up to its burst", () => {
@@ -123,7 +148,8 @@ test("a bucket gains its rate, up to its burst", () => {
 
 test("a quota is kept over a restart, and a key over it gets QUOTA_EXCEEDED", async (t) => {
   const sqs = await sqsInPlace(t, (_, response) => response.end(ACCEPTED));
-  const resources = withValues(gatewayResources(), PLAN, { quota_settings: [{ limit: 3, period: "MONTH" }] });
+  const quota = [{ limit: 3, period: "MONTH" }];
+  const resources = changed(await gatewayResources(), "aws_api_gateway_usage_plan", {}, { quota_settings: quota });
   const file = join(folder(t), "gateway.sqlite");
   const before = await gatewayBefore(t, { sqs, resources, file });
   assert.equal((await before.post("/queue-1", BODY)).status, 200);
@@ -132,7 +158,6 @@ test("a quota is kept over a restart, and a key over it gets QUOTA_EXCEEDED", as
   const after = await gatewayBefore(t, { sqs, resources, file });
   assert.equal((await after.post("/queue-1", BODY)).status, 200);
   const answer = await after.post("/queue-1", BODY);
-  assert.equal(answer.status, 429);
   assert.equal(errorOf(answer).code, "QUOTA_EXCEEDED");
 });
 
@@ -145,8 +170,8 @@ test("a quota's periods begin at midnight UTC, on Sundays and on the first", () 
 });
 
 test("without declared gateway responses, AWS's own answers come", async (t) => {
-  const resources = gatewayResources().filter(({ type }) => type !== "aws_api_gateway_gateway_response");
-  const gateway = await gatewayBefore(t, { sqs: "http://127.0.0.1:1", resources });
+  const resources = without(await gatewayResources(), "aws_api_gateway_gateway_response");
+  const gateway = await gatewayBefore(t, { sqs: NOWHERE, resources });
   const statusAndText = async (path: string, body: string, headers = {}) => {
     const { status, text } = await gateway.post(path, body, { headers });
     return [status, text];
@@ -161,20 +186,56 @@ test("without declared gateway responses, AWS's own answers come", async (t) => 
 });
 
 test("DEFAULT_4XX speaks for what has no answer of its own, with AWS's status", async (t) => {
+  const emitted = await gatewayResources();
   const resources = [
-    ...gatewayResources().filter(({ type }) => type !== "aws_api_gateway_gateway_response"),
-    resource("aws_api_gateway_gateway_response", "any", {
-      rest_api_id: "api",
+    ...without(emitted, "aws_api_gateway_gateway_response"),
+    madeUp("aws_api_gateway_gateway_response", "any", {
+      rest_api_id: argumentOf(selectOne(emitted, "aws_api_gateway_rest_api"), "id"),
       response_type: "DEFAULT_4XX",
       response_templates: {
         "application/json": '{"text":$context.error.messageString,"type":"$context.error.responseType"}',
       },
     }),
   ];
-  const gateway = await gatewayBefore(t, { sqs: "http://127.0.0.1:1", resources });
+  const gateway = await gatewayBefore(t, { sqs: NOWHERE, resources });
   const answer = await gateway.post("/queue-1", BODY, { headers: { "content-type": "text/plain" } });
   assert.equal(answer.status, 415);
   assert.equal(answer.text, '{"text":"Unsupported Media Type","type":"UNSUPPORTED_MEDIA_TYPE"}');
+});
+
+test("the emitted DEFAULT_4XX and DEFAULT_5XX speak in the contract's shape for what has no answer of its own", async (t) => {
+  const resources = (await gatewayResources()).filter(
+    ({ type, values }) =>
+      type !== "aws_api_gateway_gateway_response" || String(values.response_type).startsWith("DEFAULT_"),
+  );
+  const gateway = await gatewayBefore(t, { sqs: NOWHERE, resources });
+  const refused = await gateway.post("/queue-1", "[]");
+  assert.deepEqual([refused.status, errorOf(refused).code], [400, "INVALID_REQUEST"]);
+  const failed = await gateway.post("/queue-1", BODY);
+  assert.equal(failed.status, 504);
+  assert.match(failed.text, /"code":"GATEWAY_ERROR"/);
+});
+
+test("a producer that hangs up within its body is no failure of the gateway", async (t) => {
+  const gateway = await gatewayBefore(t, { sqs: NOWHERE });
+  const { hostname, port, pathname } = new URL(gateway.url);
+  const socket = connect(Number(port), hostname, () => {
+    const lines = [
+      `POST ${pathname}/queue-1 HTTP/1.1`,
+      "Host: x",
+      `x-api-key: ${gateway.key}`,
+      "Content-Length: 100",
+      "Expect: 100-continue",
+    ];
+    socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  });
+  // The gateway asks for the body: so it has the request.
+  const [asked] = await once(socket, "data");
+  assert.match(String(asked), /^HTTP\/1\.1 100 /);
+  socket.write(BODY);
+  socket.destroy();
+  await gateway.close();
+  assert.deepEqual(gateway.logged, []);
 });
 
 test("neither keys nor bodies are logged", async (t) => {
@@ -186,5 +247,24 @@ test("neither keys nor bodies are logged", async (t) => {
   const log = JSON.stringify(gateway.logged);
   assert.equal(gateway.logged.length, 2);
   assert.doesNotMatch(log, /swordfish|my-key|wrong-key/);
-  assert(!log.includes(API_KEY));
+  assert(!log.includes(gateway.key));
 });
+
+for (const [what, request, status] of [
+  ["no HTTP at all", "hello\r\n\r\n", 400],
+  ["two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400],
+  ["headers over 16 KiB", `POST / HTTP/1.1\r\nHost: a\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`, 431],
+] as const) {
+  test(`a request with ${what} is answered in the contract's shape too`, async (t) => {
+    const gateway = await gatewayWithQueue(t);
+    const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
+    t.after(() => socket.destroy());
+    socket.write(request);
+    let text = "";
+    for await (const chunk of socket) text += String(chunk);
+    assert.match(text, new RegExp(`^HTTP/1\\.1 ${status} `));
+    const body: unknown = JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4));
+    assert.ok(typeof body === "object" && body !== null && "code" in body && "requestId" in body);
+    assert.equal(body.code, "INVALID_REQUEST");
+  });
+}

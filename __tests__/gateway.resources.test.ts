@@ -3,228 +3,301 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startGateway } from "../runtime/local/gateway/server.ts";
 import type { EmittedResource } from "../runtime/local/terraform/model.ts";
-import { ACCOUNT_ID, gatewayResources, policy, REGION, resource, withValues } from "./helpers/gateway-resources.ts";
+import {
+  ACCOUNT_ID,
+  argumentOf,
+  changed,
+  gatewayResources,
+  madeUp,
+  NOWHERE,
+  policy,
+  policyOf,
+  REGION,
+  roleOf,
+  selectOne,
+  type Where,
+  without,
+} from "./helpers/gateway-resources.ts";
 import { folder } from "./helpers/local-gateway.ts";
 
-const place = "test/";
-const changed = (address: string, values: Readonly<Record<string, unknown>>) =>
-  withValues(gatewayResources(), `${place}${address}`, values);
-const without = (address: string) => gatewayResources().filter((found) => found.address !== `${place}${address}`);
+const emitted = await gatewayResources();
+const api = argumentOf(selectOne(emitted, "aws_api_gateway_rest_api"), "id");
+const send = { path: "/queue-1" };
+const batch = { path: "/queue-1/batch" };
 
 interface Refused {
   readonly what: string;
   readonly resources: readonly EmittedResource[];
   readonly code: string;
+  /** The address that the error begins with. */
+  readonly where: string;
   readonly says: RegExp;
 }
+
+/** What is emitted with one thing changed, which the error names. */
+function change(type: string, where: Where, values: Readonly<Record<string, unknown>>) {
+  return {
+    resources: changed(emitted, `aws_${type}`, where, values),
+    where: selectOne(emitted, `aws_${type}`, where).address,
+  };
+}
+
+/** What is emitted and one resource more, which the error names. */
+function add(type: string, values: Readonly<Record<string, unknown>>) {
+  const added = madeUp(type, "added", values);
+  return { resources: [...emitted, added], where: added.address };
+}
+
+/** The model that a route's bodies have to satisfy. */
+function modelOf(where: Where): { readonly name: string } {
+  const models = selectOne(emitted, "aws_api_gateway_method", where).values.request_models;
+  const [name] = Object.values(models ?? {});
+  return { name: String(name) };
+}
+
+const method = (where: Where) => selectOne(emitted, "aws_api_gateway_method", where).address;
+const stage = selectOne(emitted, "aws_api_gateway_stage");
+const planKey = emitted.find(({ type }) => type === "aws_api_gateway_usage_plan_key");
+assert(planKey);
 
 const refused: readonly Refused[] = [
   {
     what: "an unknown type of API Gateway",
-    resources: [...gatewayResources(), resource("aws_api_gateway_authorizer", "a", {})],
+    ...add("aws_api_gateway_authorizer", {}),
     code: "RESOURCE_UNKNOWN",
-    says: /aws_api_gateway_authorizer\.a: .*aws_api_gateway_authorizer/,
+    says: /aws_api_gateway_authorizer/,
   },
   {
     what: "an HTTP API",
-    resources: [...gatewayResources(), resource("aws_apigatewayv2_api", "a", {})],
+    ...add("aws_apigatewayv2_api", {}),
     code: "RESOURCE_UNKNOWN",
     says: /aws_apigatewayv2_api/,
   },
   {
     what: "an unknown argument",
-    resources: changed("aws_api_gateway_integration.queue", { cache_namespace: "x" }),
+    ...change("api_gateway_integration", send, { cache_namespace: "x" }),
     code: "RESOURCE_INVALID",
-    says: /aws_api_gateway_integration\.queue: .*cache_namespace/,
+    says: /cache_namespace/,
   },
   {
     what: "an unknown argument within a block",
-    resources: changed("aws_api_gateway_usage_plan.plan", {
+    ...add("aws_api_gateway_usage_plan", {
+      id: "added",
+      name: "added",
       throttle_settings: { rate_limit: 1, burst_limit: 1, x: 1 },
     }),
     code: "RESOURCE_INVALID",
-    says: /usage_plan\.plan: throttle_settings.*x/,
+    says: /throttle_settings.*x/,
   },
   {
     what: "a passthrough that would skip validation",
-    resources: changed("aws_api_gateway_integration.queue", { passthrough_behavior: "WHEN_NO_MATCH" }),
+    ...change("api_gateway_integration", send, { passthrough_behavior: "WHEN_NO_MATCH" }),
     code: "RESOURCE_INVALID",
     says: /passthrough_behavior/,
   },
   {
     what: "a method that a key does not guard but an authorizer",
-    resources: changed("aws_api_gateway_method.queue", { authorization: "AWS_IAM" }),
+    ...change("api_gateway_method", send, { authorization: "AWS_IAM" }),
     code: "RESOURCE_INVALID",
-    says: /method\.queue: authorization/,
+    says: /authorization/,
   },
   {
     what: "a method without an integration",
-    resources: without("aws_api_gateway_integration.queue").filter(
-      ({ address }) => !/n_response\.queue-/.test(address),
+    resources: without(
+      without(without(emitted, "aws_api_gateway_integration", send), "aws_api_gateway_integration_response", send),
+      "aws_api_gateway_method_response",
+      send,
     ),
+    where: method(send),
     code: "REFERENCE_BROKEN",
-    says: /method\.queue: has no integration/,
+    says: /has no integration/,
   },
   {
     what: "an integration of no method",
-    resources: changed("aws_api_gateway_integration.queue", { http_method: "PUT" }),
+    ...change("api_gateway_integration", send, { http_method: "PUT" }),
     code: "REFERENCE_BROKEN",
-    says: /integration\.queue: resource_id/,
+    says: /resource_id/,
   },
   {
     what: "a model that is not there",
-    resources: without("aws_api_gateway_model.SendBatch"),
+    ...change("api_gateway_method", batch, { request_models: { "application/json": "Gone" } }),
     code: "REFERENCE_BROKEN",
-    says: /method\.batch: request_models: SendBatch/,
+    says: /request_models: Gone/,
   },
   {
     what: "a validator that is not there",
-    resources: without("aws_api_gateway_request_validator.body"),
+    ...change("api_gateway_method", send, { request_validator_id: "gone" }),
     code: "REFERENCE_BROKEN",
-    says: /request_validator_id: validator/,
+    says: /request_validator_id: gone/,
   },
   {
     what: "a parent that is not there",
-    resources: changed("aws_api_gateway_resource.batch", { parent_id: "gone" }),
+    ...change("api_gateway_resource", { path_part: "queue-1" }, { parent_id: "gone" }),
     code: "REFERENCE_BROKEN",
-    says: /resource\.batch: parent_id: gone/,
+    says: /parent_id: gone/,
   },
   {
     what: "a resource of another API",
-    resources: changed("aws_api_gateway_model.SendBatch", { rest_api_id: "other" }),
+    ...change("api_gateway_model", modelOf(batch), { rest_api_id: "other" }),
     code: "REFERENCE_BROKEN",
     says: /rest_api_id: other/,
   },
   {
     what: "a stage without its deployment",
-    resources: without("aws_api_gateway_deployment.deployment"),
+    resources: without(emitted, "aws_api_gateway_deployment"),
+    where: stage.address,
     code: "REFERENCE_BROKEN",
-    says: /stage\.stage: deployment_id/,
+    says: /deployment_id/,
   },
   {
     what: "a role that is not there",
-    resources: without("aws_iam_role.send"),
+    ...change("api_gateway_integration", send, { credentials: "arn:aws:iam::000000000000:role/gone" }),
     code: "REFERENCE_BROKEN",
     says: /credentials/,
   },
   {
     what: "a role that API Gateway may not assume",
-    resources: changed("aws_iam_role.send", {
+    ...change("iam_role", roleOf(emitted, "/queue-1"), {
       assume_role_policy: policy([
         { Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" },
       ]),
     }),
     code: "RESOURCE_INVALID",
-    says: /iam_role\.send: assume_role_policy/,
+    says: /assume_role_policy/,
   },
   {
     what: "a policy with a condition, which is not known here",
-    resources: changed("aws_iam_role_policy.send", {
+    ...change("iam_role_policy", policyOf(emitted, "/queue-1"), {
       policy: policy([{ Effect: "Allow", Action: "sqs:SendMessage", Resource: "*", Condition: {} }]),
     }),
     code: "RESOURCE_INVALID",
-    says: /iam_role_policy\.send: .*Condition/,
+    says: /Condition/,
   },
   {
     what: "an integration response without its method response",
-    resources: without("aws_api_gateway_method_response.queue-502"),
+    resources: without(emitted, "aws_api_gateway_method_response", { ...send, status_code: "200" }),
+    where: selectOne(emitted, "aws_api_gateway_integration_response", { ...send, status_code: "200" }).address,
     code: "RESOURCE_INVALID",
-    says: /integration_response\.queue-502: status_code: 502/,
+    says: /status_code: 200/,
+  },
+  {
+    what: "two selection patterns that take the same status",
+    ...change("api_gateway_integration_response", { ...send, status_code: "200" }, { selection_pattern: "[24]\\d{2}" }),
+    code: "RESOURCE_INVALID",
+    says: /selection_pattern: .*400.*another/,
+  },
+  {
+    what: "two integration responses without a selection pattern",
+    ...change("api_gateway_integration_response", { ...send, status_code: "200" }, { selection_pattern: undefined }),
+    code: "RESOURCE_INVALID",
+    says: /selection_pattern: .*another/,
   },
   {
     what: "a service other than SQS",
-    resources: changed("aws_api_gateway_integration.queue", {
-      uri: `arn:aws:apigateway:${REGION}:sns:path/000000000000/x`,
-    }),
+    ...change("api_gateway_integration", send, { uri: `arn:aws:apigateway:${REGION}:sns:path/000000000000/x` }),
     code: "RESOURCE_INVALID",
-    says: /integration\.queue: uri/,
+    says: /uri/,
   },
   {
     what: "a queue in another region",
-    resources: changed("aws_api_gateway_integration.queue", {
+    ...change("api_gateway_integration", send, {
       uri: "arn:aws:apigateway:us-east-1:sqs:path/000000000000/dev-queue-1.fifo",
     }),
     code: "RESOURCE_INVALID",
     says: /us-east-1/,
   },
-  {
-    what: "a mapped header that is no fixed text",
-    resources: changed("aws_api_gateway_integration.queue", {
-      request_parameters: { "integration.request.header.Accept": "method.request.header.Accept" },
-    }),
+  ...[
+    { "integration.request.header.Accept": "method.request.header.Accept" },
+    { "integration.request.querystring.Accept": "'a'" },
+    { "integration.request.header.Accept": "'a' + 'b'" },
+  ].map((request_parameters) => ({
+    what: `a mapped parameter that is no header of fixed text, ${JSON.stringify(request_parameters)}`,
+    ...change("api_gateway_integration", send, { request_parameters }),
     code: "RESOURCE_INVALID",
-    says: /request_parameters: integration\.request\.header\.Accept/,
+    says: /request_parameters: integration\.request\..*only integration\.request\.header/,
+  })),
+  {
+    what: "a mapped header of an integration response that is no fixed text",
+    ...change(
+      "api_gateway_integration_response",
+      { ...send, status_code: "200" },
+      { response_parameters: { "method.response.header.A": "integration.response.header.A" } },
+    ),
+    code: "RESOURCE_INVALID",
+    says: /response_parameters: method\.response\.header\.A.*only method\.response\.header/,
+  },
+  {
+    what: "a mapped header of a gateway response that is no fixed text",
+    ...change(
+      "api_gateway_gateway_response",
+      { response_type: "THROTTLED" },
+      { response_parameters: { "gatewayresponse.header.A": "method.request.header.A" } },
+    ),
+    code: "RESOURCE_INVALID",
+    says: /response_parameters: gatewayresponse\.header\.A.*only gatewayresponse\.header/,
   },
   {
     what: "a model that is no schema of draft 4",
-    resources: changed("aws_api_gateway_model.SendBatch", { schema: '{"type":"object","propertis":{}}' }),
+    ...change("api_gateway_model", modelOf(batch), { schema: '{"type":"object","propertis":{}}' }),
     code: "RESOURCE_INVALID",
-    says: /model\.SendBatch: schema: .*propertis/,
+    says: /schema: .*propertis/,
   },
   {
     what: "an unknown gateway response type",
-    resources: changed("aws_api_gateway_gateway_response.THROTTLED", { response_type: "THROTLED" }),
+    ...change("api_gateway_gateway_response", { response_type: "THROTTLED" }, { response_type: "THROTLED" }),
     code: "RESOURCE_INVALID",
     says: /response_type: THROTLED/,
   },
   {
     what: "an unknown variable in a gateway response",
-    resources: changed("aws_api_gateway_gateway_response.THROTTLED", {
-      response_templates: { "application/json": '{"x":"$context.request"}' },
-    }),
+    ...change(
+      "api_gateway_gateway_response",
+      { response_type: "THROTTLED" },
+      { response_templates: { "application/json": '{"x":"$context.request"}' } },
+    ),
     code: "RESOURCE_INVALID",
     says: /\$context\.request is not known/,
   },
   {
     what: "a template with a fault",
-    resources: changed("aws_api_gateway_integration.queue", {
-      request_templates: { "application/json": "a\n#if(true)" },
-    }),
+    ...change("api_gateway_integration", send, { request_templates: { "application/json": "a\n#if(true)" } }),
     code: "TEMPLATE_INVALID",
-    says: /integration\.queue: request_templates, line 2: #if without its #end/,
+    says: /request_templates, line 2: #if without its #end/,
   },
   {
     what: "two stages",
-    resources: [
-      ...gatewayResources(),
-      resource("aws_api_gateway_stage", "second", { rest_api_id: "api", deployment_id: "deployment", stage_name: "b" }),
-    ],
+    ...add("aws_api_gateway_stage", { rest_api_id: api, deployment_id: "deployment", stage_name: "b" }),
     code: "RESOURCE_UNKNOWN",
-    says: /aws_api_gateway_stage\.second/,
+    says: /one aws_api_gateway_stage/,
   },
   {
     what: "a key in two usage plans of the stage",
-    resources: [
-      ...gatewayResources(),
-      resource("aws_api_gateway_usage_plan_key", "again", {
-        key_id: "key",
-        key_type: "API_KEY",
-        usage_plan_id: "plan",
-      }),
-    ],
+    ...add("aws_api_gateway_usage_plan_key", planKey.values),
     code: "RESOURCE_INVALID",
-    says: /usage_plan_key\.again/,
+    says: /two usage plans/,
   },
 ];
 
-for (const { what, resources, code, says } of refused) {
+test("what is emitted starts as it is", async (t) => {
+  const gateway = await start(emitted, join(folder(t), "gateway.sqlite"));
+  await gateway.close();
+});
+
+for (const { what, resources, code, where, says } of refused) {
   test(`refuses to start with ${what}, and names it`, async (t) => {
-    const file = join(folder(t), "gateway.sqlite");
-    const start = startGateway({
-      resources,
-      file,
-      endpoints: { sqs: "http://127.0.0.1:1" },
-      region: REGION,
-      accountId: ACCOUNT_ID,
-    });
     await assert.rejects(
-      start.then((gateway) => gateway.close()),
+      start(resources, join(folder(t), "gateway.sqlite")).then((gateway) => gateway.close()),
       (error: unknown) => {
         assert(error instanceof Error && "code" in error);
         assert.equal(error.code, code, error.message);
-        assert.match(error.message, says);
+        assert(error.message.startsWith(`${where}: `), error.message);
+        assert.match(error.message.slice(where.length), says);
         return true;
       },
     );
   });
+}
+
+function start(resources: readonly EmittedResource[], file: string) {
+  return startGateway({ resources, file, endpoints: { sqs: NOWHERE }, region: REGION, accountId: ACCOUNT_ID });
 }

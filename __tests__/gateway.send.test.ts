@@ -4,7 +4,6 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { z } from "zod";
 import { MAX_BODY_BYTES } from "../sdk/client/src/contract.ts";
-import { API_KEY } from "./helpers/gateway-resources.ts";
 import { bodyOfSize, refusedBodies, refusedKeys, takenBodies, takenKeys } from "./helpers/hostile-corpus.ts";
 import { errorOf, gatewayBefore, gatewayWithQueue, sqsInPlace } from "./helpers/local-gateway.ts";
 
@@ -115,7 +114,7 @@ test("two idempotency-keys in two letter cases are an error, since one of them w
       const lines = [
         `POST ${pathname}/queue-1 HTTP/1.1`,
         "Host: x",
-        `x-api-key: ${API_KEY}`,
+        `x-api-key: ${gateway.key}`,
         "Idempotency-Key: a",
         "idempotency-key: b",
         `Content-Length: ${body.length}`,

@@ -122,24 +122,62 @@ test("a thrown error and a crash leave the whole batch, and the crash's process 
   assert.match(path.failures[1] ?? "", /crashed/);
 });
 
-test("runs groups side by side, at most as many batches as the maximum concurrency, and keeps processes warm", async (t) => {
+test("runs groups side by side, as many batches as the maximum concurrency and never more, and keeps processes warm", async (t) => {
   const path = await start(t, {
     batchSize: 1,
-    concurrency: 2,
+    concurrency: 3,
     code: `export const handler = async () => {
-      console.log("start " + process.pid); await new Promise((r) => setTimeout(r, 300)); console.log("end " + process.pid); };`,
+      console.log("start " + process.pid); await new Promise((r) => setTimeout(r, 400)); console.log("end " + process.pid); };`,
   });
-  for (const group of ["a", "b", "c", "d", "e", "f"]) path.send(group, group);
+  // Enough for several seconds: each would add one more batch at a time, were there no maximum.
+  const messages = 30;
+  for (let number = 0; number < messages; number += 1) path.send(`group-${number}`, String(number));
   path.poll();
-  await path.until(() => path.left() === 0 && path.lines.length === 12);
+  await path.until(() => path.left() === 0 && path.lines.length === messages * 2);
   let running = 0;
   let most = 0;
   for (const line of path.lines) {
     running += line.startsWith("start") ? 1 : -1;
     most = Math.max(most, running);
   }
-  assert.equal(most, 2);
-  assert.equal(new Set(path.lines.map((line) => line.split(" ")[1])).size, 2);
+  assert.equal(most, 3);
+  assert.equal(new Set(path.lines.map((line) => line.split(" ")[1])).size, 3);
+});
+
+test("kills a function that hangs while it loads, and goes on with a new process", async (t) => {
+  const path = await start(t, {
+    visibility: 1,
+    loadMilliseconds: 1_000,
+    code: `import { existsSync, writeFileSync } from "node:fs";
+      const mark = new URL("mark", import.meta.url);
+      if (!existsSync(mark)) { writeFileSync(mark, ""); for (;;); }
+      export const handler = async () => console.log("loaded");`,
+  });
+  path.send("a", "x");
+  path.poll();
+  await path.until(() => path.left() === 0 && path.lines.length === 1);
+  assert.deepEqual(path.lines, ["loaded"]);
+  assert.match(path.failures[0] ?? "", /took longer than 1000 ms to load \(timed-out\)/);
+});
+
+test("a process that says what is no answer is ended, and its messages stay", async (t) => {
+  const path = await start(t, {
+    visibility: 1,
+    code: `export const handler = async ({ Records: [record] }) => {
+      console.log(process.pid);
+      const count = Number(record.attributes.ApproximateReceiveCount);
+      if (count === 1) { process.send({ kind: "result of another kind" }); await new Promise((r) => setTimeout(r, 60_000)); }
+      if (count === 2) { process.send({ kind: "ready" }); await new Promise((r) => setTimeout(r, 60_000)); }
+    };`,
+  });
+  path.send("a", "x");
+  path.poll();
+  await path.until(() => path.left() === 0 && path.lines.length === 3);
+  assert.equal(new Set(path.lines).size, 3, "none of them was taken for a warm one");
+  assert.deepEqual(
+    path.failures.map((failure) => /\((\S+)\)/.exec(failure)?.[1]),
+    ["crashed", "crashed"],
+  );
 });
 
 test("one group is never in two batches at the same time", async (t) => {
@@ -158,7 +196,7 @@ test("one group is never in two batches at the same time", async (t) => {
 test("an invocation can start after its messages' visibility ran out: nothing of it is deleted twice", async (t) => {
   const path = await start(t, {
     visibility: 1,
-    startDelayMilliseconds: 1_300,
+    startDelayMilliseconds: () => 1_300,
     code: `export const handler = async ({ Records }) => console.log(Records[0].attributes.ApproximateReceiveCount);`,
   });
   path.send("a", "x");
@@ -221,7 +259,8 @@ interface Given {
   readonly visibility?: number;
   readonly batchSize?: number;
   readonly concurrency?: number;
-  readonly startDelayMilliseconds?: number;
+  readonly startDelayMilliseconds?: (batch: number) => number;
+  readonly loadMilliseconds?: number;
   readonly variables?: Readonly<Record<string, string>>;
 }
 
@@ -245,6 +284,7 @@ async function start(t: TestContext, given: Given) {
       endpoints: { sqs: "http://127.0.0.1:1", dynamodb: "http://127.0.0.1:2" },
     }),
     log: (line) => lines.push(line),
+    loadMilliseconds: given.loadMilliseconds,
   });
   const mapping: EmittedResource = {
     stack: "dev",

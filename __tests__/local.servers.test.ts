@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { link, mkdir, open, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,8 +10,9 @@ import { DescribeTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } 
 import { openAccepted, readAccepted } from "../runtime/local/accepted.ts";
 import { startBackend } from "../runtime/local/backend.ts";
 import { openKeys } from "../runtime/local/keys.ts";
+import { openLogFile } from "../runtime/local/log-file.ts";
 import { choosePorts } from "../runtime/local/ports.ts";
-import { inOrder } from "../runtime/local/report.ts";
+import { inOrder, report } from "../runtime/local/report.ts";
 import { startTableServer } from "../runtime/local/table/server.ts";
 import type { EmittedResource } from "../runtime/local/terraform/model.ts";
 import { dataFolder } from "./helpers/local-process.ts";
@@ -18,7 +20,7 @@ import { dataFolder } from "./helpers/local-process.ts";
 test("the response server is started again when it dies, on the same port and with its memory of keys", async (t) => {
   const folder = await dataFolder(t);
   const deaths: string[] = [];
-  const backend = await startBackend({ port: 0, logFolder: folder, onDeath: (what) => deaths.push(what) });
+  const backend = await startBackend({ port: 0, logFolder: folder, onFailure: (what) => deaths.push(what) });
   t.after(() => backend.close());
   const send = () =>
     fetch(backend.url, { method: "POST", headers: { "idempotency-key": "one" }, body: '{"data":{"transSeq":"1"}}' });
@@ -56,6 +58,12 @@ test("a key is made once for each name", async (t) => {
   assert.notEqual(first("a"), first("b"));
   const again = openKeys(file);
   assert.deepEqual([again("a"), again("b")], [first("a"), first("b")]);
+  // Written anew beside it, and not into it, where a kill could leave half of it.
+  await link(file, `${file}.before`);
+  const before = await readFile(file, "utf8");
+  again("c");
+  assert.equal(await readFile(`${file}.before`, "utf8"), before);
+  assert.equal(openKeys(file)("a"), first("a"));
   await writeFile(file, "{");
   assert.throws(() => openKeys(file), /keys\.json does not hold keys by name: delete it/);
 });
@@ -67,6 +75,68 @@ test("a line of accepted.jsonl that a kill cut short is dropped, and the next on
   await Promise.all(["2", "3", "4"].map((transSeq) => file.append(message(transSeq))));
   assert.deepEqual(await readAccepted(path), ["1", "2", "3", "4"].map(message));
   await file.close();
+});
+
+test("an accepted.jsonl that is larger than what can be read at once keeps every byte but the line that was cut", async (t) => {
+  const path = join(await dataFolder(t), "accepted.jsonl");
+  const file = await open(path, "w");
+  await file.write(`${JSON.stringify(message("1"))}\n`);
+  // A hole: it takes no room on the disk.
+  const end = 2 ** 31 + 4_096;
+  await file.write('"}\n{"queue":"q","gro', end);
+  await file.close();
+  await (await openAccepted(path)).close();
+  assert.equal((await stat(path)).size, end + 3);
+});
+
+test("a file that cannot be read is an error, and not nothing", async (t) => {
+  const folder = await dataFolder(t);
+  const path = join(folder, "res_server.txt");
+  await mkdir(path);
+  await assert.rejects(openAccepted(path), { code: "EISDIR" });
+  await assert.rejects(readAccepted(path), { code: "EISDIR" });
+  await assert.rejects(report({ accepted: [message("1")], burst: [], logFolder: folder, waiting: new Set() }), {
+    code: "EISDIR",
+  });
+  assert.throws(() => openKeys(path), { code: "EISDIR" });
+  await assert.rejects(choosePorts(path, undefined), { code: "EISDIR" });
+  assert.deepEqual(await readAccepted(join(folder, "none.jsonl")), []);
+});
+
+test("what was accepted and is neither delivered nor dead-lettered nor waiting is lost", async (t) => {
+  const logFolder = await dataFolder(t);
+  const accepted = ["1", "2", "3", "4"].map(message);
+  // U+2028 ends no line.
+  await writeFile(join(logFolder, "res_server.txt"), '{"data":"\u2028","messageId":"1"}\n{"messageId":"4","cut off');
+  const settled = { event: "message.settled", queue: "q", messageId: "2", outcome: "dead-lettered" };
+  await writeFile(join(logFolder, "consumer.jsonl"), `not JSON\n${JSON.stringify(settled)}\n`);
+  const found = await report({ accepted, burst: [], logFolder, waiting: new Set(["3"]) });
+  assert.deepEqual(found, { delivered: 0, ordered: true, lost: 1 });
+});
+
+test("a log says which file cannot be opened, and says once that it cannot be written", async (t) => {
+  const folder = await dataFolder(t);
+  await mkdir(join(folder, "gateway.jsonl"));
+  const said: string[] = [];
+  const opened = openLogFile(join(folder, "gateway.jsonl"), (what) => said.push(what));
+  await assert.rejects(opened, /cannot open the log .*gateway\.jsonl \(EISDIR\)/);
+  if (!existsSync("/dev/full")) return t.diagnostic("no /dev/full: a full disk was not tried");
+  const log = await openLogFile("/dev/full", (what) => said.push(what));
+  for (const line of ["a", "b", "c"]) log.write(line);
+  await log.flush();
+  await log.close();
+  assert.equal(said.length, 1);
+  assert.match(said[0] ?? "", /cannot write the log \/dev\/full \(ENOSPC\)/);
+});
+
+test("what a log was told can be read after a flush", async (t) => {
+  const path = join(await dataFolder(t), "log.jsonl");
+  const log = await openLogFile(path, assert.fail);
+  const lines = Array.from({ length: 5_000 }, (_, number) => `${number} ${"x".repeat(100)}`);
+  for (const line of lines) log.write(line);
+  await log.flush();
+  assert.equal(await readFile(path, "utf8"), lines.map((line) => `${line}\n`).join(""));
+  await log.close();
 });
 
 test("groups are in order when each one's first deliveries are, whatever the groups do among each other", () => {

@@ -71,17 +71,19 @@ for (const [text, code, pattern] of REFUSED) {
 
 test("resolves references inside a stack, across stacks, and what AWS would compute", async (t) => {
   const deployment = await read(t, {
-    "dev-one": {
-      ...stack("dev-one"),
+    "dev-messaging": {
+      ...stack("dev-messaging"),
       resource: { aws_sqs_queue: { main: { name: "${var.prefix}-main.fifo", fifo_queue: true } } },
       variable: { prefix: { default: "dev" }, backend_url: { default: "http://unused/" } },
       output: { arn: { value: "${aws_sqs_queue.main.arn}" } },
     },
-    "dev-two": {
-      ...stack("dev-two"),
+    "dev-delivery": {
+      ...stack("dev-delivery"),
       data: {
         aws_caller_identity: { me: {} },
-        terraform_remote_state: { "input-one": { backend: "local", config: { path: "../../../dev-one.tfstate" } } },
+        terraform_remote_state: {
+          "input-one": { backend: "local", config: { path: "../../../dev-messaging.tfstate" } },
+        },
       },
       locals: { account: "${data.aws_caller_identity.me.account_id}" },
       variable: { backend_url: { type: "string" } },
@@ -98,8 +100,9 @@ test("resolves references inside a stack, across stacks, and what AWS would comp
     },
   });
   assert.equal(deployment.region, "ap-northeast-2");
-  const [queue, role] = deployment.resources;
-  assert.equal(queue?.address, "dev-one/aws_sqs_queue.main");
+  // Stacks in the order of their names.
+  const [role, queue] = deployment.resources;
+  assert.equal(queue?.address, "dev-messaging/aws_sqs_queue.main");
   assert.equal(queue?.values["url"], "http://127.0.0.1:1/000000000000/dev-main.fifo");
   assert.equal(role?.values["arn"], "arn:aws:iam::000000000000:role/role-000000000000");
   assert.deepEqual(role?.values["tags"], {
@@ -128,14 +131,19 @@ test("builds a nested route's path and keeps a key's value", async (t) => {
 });
 
 const BROKEN: readonly (readonly [string, Record<string, unknown>, TerraformErrorCode, RegExp])[] = [
-  ["an unknown resource type", { aws_s3_bucket: { b: {} } }, "unknown-type", /dev-one\/aws_s3_bucket\.b/],
+  ["an unknown resource type", { aws_s3_bucket: { b: {} } }, "unknown-type", /dev-messaging\/aws_s3_bucket\.b/],
   [
     "an unknown attribute",
     queueNamed("${aws_sqs_queue.q.colour}"),
     "unknown-reference",
-    /colour of dev-one\/aws_sqs_queue\.q/,
+    /colour of dev-messaging\/aws_sqs_queue\.q/,
   ],
-  ["an unknown function", queueNamed("${uuid()}"), "unknown-function", /dev-one\/aws_sqs_queue\.q\.name: .*uuid\(\)/],
+  [
+    "an unknown function",
+    queueNamed("${uuid()}"),
+    "unknown-function",
+    /dev-messaging\/aws_sqs_queue\.q\.name: .*uuid\(\)/,
+  ],
   ["a name that refers to itself", queueNamed("${aws_sqs_queue.q.arn}"), "cycle", /name -> .*arn -> .*name/],
   [
     "a resource that is not there",
@@ -148,19 +156,48 @@ const BROKEN: readonly (readonly [string, Record<string, unknown>, TerraformErro
 
 for (const [what, resource, code, pattern] of BROKEN) {
   test(`names the address of ${what}`, async (t) => {
-    const broken = read(t, { "dev-one": { ...stack("dev-one"), variable: { backend_url: {} }, resource } });
+    const broken = read(t, { "dev-messaging": { ...stack("dev-messaging"), variable: { backend_url: {} }, resource } });
     await assert.rejects(broken, fails(code, pattern));
   });
 }
 
 test("refuses a data source, a block and a variable that it does not know", async (t) => {
-  const known = { ...stack("dev-one"), variable: { backend_url: {} } };
-  const data = { ...known, data: { aws_ami: { a: {} } }, output: { id: { value: "${data.aws_ami.a.id}" } } };
-  await assert.rejects(read(t, { "dev-one": data }), fails("unknown-type", /dev-one\/data\.aws_ami\.a/));
-  await assert.rejects(read(t, { "dev-one": { ...known, module: {} } }), fails("invalid-file", /module/));
-  await assert.rejects(read(t, { "dev-one": stack("dev-one") }), fails("unknown-reference", /backend_url/));
+  const known = { ...stack("dev-messaging"), variable: { backend_url: {} } };
+  const data = { ...known, data: { aws_ami: { a: {} } }, resource: queueNamed("${data.aws_ami.a.id}") };
+  await assert.rejects(read(t, { "dev-messaging": data }), fails("unknown-type", /dev-messaging\/data\.aws_ami\.a/));
+  await assert.rejects(read(t, { "dev-messaging": { ...known, module: {} } }), fails("invalid-file", /module/));
+  await assert.rejects(read(t, { "dev-messaging": stack("dev-messaging") }), fails("unknown-reference", /backend_url/));
   await assert.rejects(read(t, {}), fails("unreadable-file", /npm run synth/));
 });
+
+test("reads one deployment's stacks and no other's whose name begins the same", async (t) => {
+  const namesRead = async (stacks: Readonly<Record<string, unknown>>, deployment?: string) =>
+    (await read(t, stacks, deployment)).resources.map(({ values }) => values["name"]);
+
+  const three = deployments("dev", "dev-eu", "prod");
+  assert.deepEqual(await namesRead(three), ["dev"]);
+  assert.deepEqual(await namesRead(three, "dev-eu"), ["dev-eu"]);
+  assert.deepEqual(await namesRead(three, "prod"), ["prod"]);
+  assert.deepEqual(await namesRead(deployments("only")), ["only"], "the only one needs no name");
+  await assert.rejects(
+    read(t, deployments("blue", "green")),
+    fails("unknown-deployment", /^there are blue, green: say which one with --deployment$/),
+  );
+  await assert.rejects(
+    read(t, three, "de"),
+    fails("unknown-deployment", /^there is no deployment de under .*; there are dev, dev-eu, prod$/),
+  );
+});
+
+/** A stack with one queue for each deployment, which has the deployment's name. */
+function deployments(...names: readonly string[]) {
+  return Object.fromEntries(
+    names.map((name) => {
+      const document = { ...stack(`${name}-messaging`), variable: { backend_url: {} }, resource: queueNamed(name) };
+      return [`${name}-messaging`, document];
+    }),
+  );
+}
 
 function stack(name: string) {
   return {
@@ -177,7 +214,7 @@ function route(parent: string, part: string) {
   return { rest_api_id: "${aws_api_gateway_rest_api.api.id}", parent_id: parent, path_part: part };
 }
 
-async function read(t: TestContext, stacks: Readonly<Record<string, unknown>>) {
+async function read(t: TestContext, stacks: Readonly<Record<string, unknown>>, deployment?: string) {
   const folder = await mkdtemp(join(tmpdir(), "fifo-terraform-"));
   t.after(() => rm(folder, { recursive: true }));
   await mkdir(join(folder, "stacks"));
@@ -187,7 +224,7 @@ async function read(t: TestContext, stacks: Readonly<Record<string, unknown>>) {
   }
   return readDeployment({
     folder,
-    deployment: "dev",
+    deployment,
     variables: { backend_url: "http://backend/" },
     accountId: "000000000000",
     endpoints: { sqs: "http://127.0.0.1:1", gateway: "http://127.0.0.1:2" },

@@ -36,13 +36,15 @@ async function receiveAll(engine: QueueEngine): Promise<ReceivedMessage[]> {
 test("keeps every acknowledged send, and no acknowledged delete's message, in order, over kill -9", async (t) => {
   const folder = temporaryFolder(t);
   const [file, log] = [join(folder, "queues.sqlite"), join(folder, "log")];
-  for (const lines of [300, 500, 200]) await sendUntilKilled(file, log, lines);
+  const kills = [300, 500, 200];
+  for (const lines of kills) await sendUntilKilled(file, log, lines);
 
   const calls = readFileSync(log, "utf8")
     .split("\n")
     .filter(Boolean)
     .map((line) => line.split(" "));
-  const deleted = new Set(calls.filter(([verb]) => verb === "deleted").map(([, , messageId]) => messageId));
+  const idsOf = (verb: string) => new Set(calls.filter((call) => call[0] === verb).map(([, , messageId]) => messageId));
+  const [sentIds, deleting, deleted] = [idsOf("sent"), idsOf("deleting"), idsOf("deleted")];
   const kept = calls.filter(([verb, , messageId]) => verb === "sent" && !deleted.has(messageId));
   assert.ok(deleted.size > 50 && kept.length > 300);
 
@@ -52,14 +54,15 @@ test("keeps every acknowledged send, and no acknowledged delete's message, in or
   const messages = await receiveAll(engine);
   const place = new Map(messages.map(({ messageId }, index) => [messageId, index]));
   assert.equal(place.size, messages.length, "a message came twice");
-  // A kill between a call and its line may leave one message more (sent) or less (deleted) than the log says, per kill.
-  const missing = kept.filter(([, , messageId = ""]) => !place.has(messageId));
-  assert.ok(missing.length <= 3, `${missing.length} acknowledged messages are missing`);
+  // A delete that had begun when the kill came may be done or not; every other acknowledged send is there.
+  const missing = kept.filter(([, , messageId]) => !place.has(messageId ?? "") && !deleting.has(messageId));
+  assert.deepEqual(missing, [], "acknowledged messages are missing");
   assert.deepEqual(
     messages.filter(({ messageId }) => deleted.has(messageId)),
     [],
   );
-  assert.ok(messages.length <= kept.length + 3);
+  // A send may be in the file without its line, one per kill: the last of its process.
+  assert.ok(messages.filter(({ messageId }) => !sentIds.has(messageId)).length <= kills.length);
   for (let group = 0; group < 7; group += 1) {
     const received = messages.filter(({ groupId }) => groupId === String(group)).map((one) => one.sequenceNumber);
     const sent = kept

@@ -102,9 +102,12 @@ test("answers XML to whoever does not accept JSON", async (t) => {
   assert.match(refused.text, /<ErrorResponse><Error><Code>InvalidParameterValue<\/Code><Message>Value &lt;&amp; /);
 });
 
-test("refuses a request larger than any message can be, with an answer", async (t) => {
+test("refuses a message of many times the limit as too long, and a request beyond all sense with an answer too", async (t) => {
   const { post } = await serve(t);
-  const { status, text } = await post(`Action=SendMessage&MessageGroupId=1&MessageBody=${"x".repeat(9_000_000)}`);
-  assert.equal(status, 400);
-  assert.match(text, /the most is 8388608/);
+  const tooLong = await post(`Action=SendMessage&MessageGroupId=1&MessageBody=${"x".repeat(9_000_000)}`);
+  assert.equal(tooLong.status, 400);
+  assert.match(tooLong.text, /must be shorter than/);
+  const senseless = await post(`Action=SendMessage&MessageGroupId=1&MessageBody=${"x".repeat(34_000_000)}`);
+  assert.equal(senseless.status, 400);
+  assert.match(senseless.text, /the most is 33554432/);
 });

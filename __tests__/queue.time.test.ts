@@ -290,3 +290,25 @@ test("a purge and a deleted queue's name need 60 seconds before the next", async
   clocked.engine.createQueue(QUEUE, FIFO);
   assert.deepEqual(await clocked.engine.receive(QUEUE), []);
 });
+
+test("messageIds names what is in the queue: waiting, in flight and delayed, and no longer what has left it", async (t) => {
+  const clocked = engineWithClock(t, { MessageRetentionPeriod: "60", DelaySeconds: "10" });
+  const { engine } = clocked;
+  const send = (groupId: string) => engine.send(QUEUE, { groupId, body: groupId }).messageId;
+  const [deleted, expired] = [send("deleted"), send("expired")];
+  clocked.pass(10);
+  const [received] = await engine.receive(QUEUE);
+  assert.ok(received);
+  engine.delete(QUEUE, received.receiptHandle);
+  const waiting = [send("in-flight"), send("waiting")];
+  clocked.pass(10);
+  const [, inFlight] = await engine.receive(QUEUE, { maxMessages: 2 });
+  assert.equal(inFlight?.body, "in-flight");
+  const delayed = send("delayed");
+  assert.deepEqual([...engine.messageIds(QUEUE)], [expired, ...waiting, delayed]);
+  assert.equal(received.messageId, deleted);
+  clocked.pass(40);
+  assert.deepEqual([...clocked.restart().messageIds(QUEUE)], [...waiting, delayed]);
+  assert.deepEqual([...clocked.engine.messageIds(DEAD_LETTER)], []);
+  assert.throws(() => clocked.engine.messageIds("none.fifo"), refusal("QueueDoesNotExist"));
+});

@@ -84,6 +84,14 @@ test("answers 200 when data has no http_status, and takes a request without any 
   assert.deepEqual(await served.sequences(), []);
 });
 
+test("repeats an http_status that is no number as it is, null too: whoever asks for it decides what it means", async () => {
+  await using served = await serve();
+  for (const status of ["null", '"200"', "true"]) {
+    const body = `{"data":{"http_status":${status}}}`;
+    assert.equal((await served.post(body)).text, `{"status_code":${status},"content":${body}}`);
+  }
+});
+
 test("keeps the data byte for byte, on one line", async () => {
   await using served = await serve();
   const data = '{"MessageGroupID":"10",\r\n "n":12345678901234567890,"t":"a\\nb \\u00e4 ä 😀 \u2028","z":1.0}';

@@ -64,13 +64,25 @@ test("a backend that fails, stalls, hangs up and disappears gets every message, 
 
 test("batches that start late change no group's order and lose nothing", async (t) => {
   const backend = await scriptedBackend(t, () => "accept");
-  // Messages are visible again after two seconds, and an invocation begins after one and a half.
-  const local = await startOn(t, backend.url, { startDelayMilliseconds: 1_500, visibility: 2 });
+  // The first two batches begin when their messages have been visible again for a second; those go to the next batch.
+  const visibility = 2;
+  const local = await startOn(t, backend.url, {
+    startDelayMilliseconds: (batch) => (batch <= 2 ? 3_000 : 0),
+    visibility,
+  });
   const client = createFifoClient({ endpoint: local.endpoint, apiKey: keyOf(local), queue: "queue-1" });
   await Promise.all(
     GROUPS.flatMap((group) => Array.from({ length: 4 }, (_, index) => client.send(group, { number: index + 1 }))),
   );
+  const dropped = async () =>
+    (await readFile(join(local.logFolder, "consumer.jsonl"), "utf8"))
+      .split("\n")
+      .filter((line) => line.includes('"group.dropped"') && line.includes('"late-start"'));
   await backend.until(() => local.backlog() === 0);
+  while ((await dropped()).length === 0) {
+    t.signal.throwIfAborted();
+    await sleep(20);
+  }
   for (const group of GROUPS) {
     const ofGroup = backend.deliveries.filter((delivery) => delivery.group === group);
     assert.deepEqual(firsts(ofGroup), [1, 2, 3, 4], `group ${group}`);
@@ -89,7 +101,7 @@ function keyOf({ keys: [key] }: Local): string {
 async function startOn(
   t: TestContext,
   backendUrl: string,
-  options: { readonly startDelayMilliseconds?: number; readonly visibility?: number } = {},
+  options: { readonly startDelayMilliseconds?: (batch: number) => number; readonly visibility?: number } = {},
 ): Promise<Local> {
   const data = await dataFolder(t);
   const synthesised = join(data, "cdktf.out");

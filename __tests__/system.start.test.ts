@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
 import { CreateQueueCommand, ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
-import { dataFolder, startProcess } from "./helpers/local-process.ts";
+import { dataFolder, startGroup, startProcess } from "./helpers/local-process.ts";
 
 const acceptedSchema = z.strictObject({
   queue: z.string(),
@@ -105,6 +105,40 @@ test("after kill -9 in the middle of a burst, the next start delivers every acce
   }
 });
 
+test("Ctrl-C in a terminal reaches every process: the backend outlives the consumer, and the next start finds all in order", async (t) => {
+  const data = await dataFolder(t);
+  const run = startGroup(t, ["--once", "--messages", "2000", "--groups", "20", "--data", data]);
+  await run.matches(/burst {8}\d+ of 2000 accepted, [1-9]/);
+  assert.ok(run.child.pid);
+  process.kill(-run.child.pid, "SIGINT");
+  const code = await run.ended;
+  assert.ok(code === 130 || code === "SIGINT", `${code}: ${run.stdout()} ${run.stderr()}`);
+  assert.match(run.stdout(), /stopping\n$/);
+  assert.doesNotMatch(run.stdout() + run.stderr(), /starting it again|npm start failed/);
+  const accepted = await readAccepted(data);
+  assert.ok(accepted.length > 0 && accepted.length < 2_000, `${accepted.length}: not in the middle of the burst`);
+  const events = (await readLines(join(data, "logs/consumer.jsonl"))).map((line) => JSON.parse(line).event);
+  assert.deepEqual(new Set(events), new Set(["message.settled"]), "no group had to wait for the backend");
+  const server = (await readLines(join(data, "logs/response-server.jsonl"))).map((line) => JSON.parse(line).event);
+  assert.deepEqual(server, ["journal.opened", "server.listening", "server.closing"]);
+
+  const next = startProcess(t, ["--once", "--json", "--messages", "0", "--data", data]);
+  assert.equal(await next.ended, 0, next.stderr());
+  const { ordered, lost } = documentSchema.parse(JSON.parse(next.stdout()));
+  assert.deepEqual([ordered, lost], [true, 0]);
+});
+
+test("a kill of npm itself ends what it started, and the next start has the data folder", async (t) => {
+  const data = await dataFolder(t);
+  const run = startGroup(t, ["--messages", "0", "--data", data]);
+  await run.matches(/serving; Ctrl-C/);
+  run.child.kill("SIGKILL");
+  // Its output is closed when the last process that holds it has ended.
+  assert.equal(await run.ended, "SIGKILL");
+  const next = startProcess(t, ["--once", "--messages", "0", "--data", data]);
+  assert.equal(await next.ended, 0, next.stderr());
+});
+
 test("keeps serving: the curl line works when pasted, SDKs work, a second start is refused, Ctrl-C ends it all", async (t) => {
   const data = await dataFolder(t);
   const local = startProcess(t, ["--data", data]);
@@ -171,6 +205,7 @@ test("a port that is taken, an unknown option and a wrong number are refused wit
     [["--port", "70000"], /a port, 1 to 65535/],
     [["--messages", "-1"], /a whole number from 0/],
     [["--groups", "0"], /a whole number from 1/],
+    [["--deployment", "nowhere"], /there is no deployment nowhere under .*; there (is|are) .*dev/],
     [["--twice"], /unknown option '--twice'[\s\S]*--help/],
     [["--sqs-only", "--once"], /cannot be used with option '--once'/],
   ] as const) {
@@ -180,7 +215,16 @@ test("a port that is taken, an unknown option and a wrong number are refused wit
   }
   const help = startProcess(t, ["--help"]);
   assert.equal(await help.ended, 0);
-  for (const option of ["--once", "--messages", "--groups", "--data", "--port", "--json", "--sqs-only"]) {
+  for (const option of [
+    "--once",
+    "--messages",
+    "--groups",
+    "--data",
+    "--port",
+    "--json",
+    "--sqs-only",
+    "--deployment",
+  ]) {
     assert.ok(help.stdout().includes(option), option);
   }
 });

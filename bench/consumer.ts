@@ -1,6 +1,8 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { happyPorts, referenceSettings } from "../__tests__/helpers/reference-queue.ts";
 import { createBackend } from "../runtime/consumer/backend.ts";
 import { type Ports, settle } from "../runtime/consumer/settle.ts";
 import type { QueueMessage } from "../runtime/message.ts";
@@ -15,14 +17,30 @@ const BACKEND_MILLISECONDS = 20;
 const ROUNDS = 15;
 const TARGET = 1.15;
 
-if (process.send === undefined) await measure();
-else serve((port) => process.send?.(port));
-
-async function measure(): Promise<void> {
+if (process.send === undefined) {
   const child = fork(import.meta.filename);
-  const port = await new Promise<unknown>((resolve) => child.once("message", resolve));
-  const url = `http://127.0.0.1:${String(port)}/`;
-  const ports = happyPorts(url);
+  try {
+    await measure(`http://127.0.0.1:${await portOf(child)}/`);
+  } finally {
+    child.kill();
+  }
+} else {
+  process.once("disconnect", () => process.exit());
+  serve((port) => process.send?.(port));
+}
+
+async function portOf(child: ChildProcess): Promise<string> {
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`the backend's process ended with ${String(code)}`);
+  });
+  const [port] = await Promise.race([once(child, "message"), ended]);
+  return String(port);
+}
+
+async function measure(url: string): Promise<void> {
+  const backend = createBackend({ url, timeoutMilliseconds: 10_000 });
+  // What is not on the happy path keeps messages, and that ends the bench.
+  const ports = happyPorts(backend, Date.now);
   for (const groups of [1, 2, 5, 10]) {
     const messages = batch(groups);
     const times: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
@@ -39,20 +57,10 @@ async function measure(): Promise<void> {
       `consumer, ${MESSAGES} messages over ${String(groups).padStart(2)} groups: ${ours.toFixed(1)} ms; ideal ${ideal} ms; ours / ideal = ${(ours / ideal).toFixed(2)} (<= ${TARGET}); plain fetches ${peer.toFixed(1)} ms; ours / plain fetches = ${(ours / peer).toFixed(2)}; medians of ${ROUNDS}`,
     );
   }
-  child.kill();
 }
 
 async function settleAll(messages: readonly QueueMessage[], ports: Ports): Promise<void> {
-  const queue = {
-    name: "queue-1",
-    url: "https://queue.test/queue-1",
-    deadLetterUrl: "https://queue.test/dead-letter",
-    failurePolicy: "dead-letter",
-    visibilityTimeoutSeconds: 360,
-    retentionSeconds: 1_209_600,
-    maxAttempts: 5,
-  } as const;
-  const kept = await settle(queue, messages, { backendTimeoutMilliseconds: 10_000 }, ports);
+  const kept = await settle(referenceSettings, messages, { backendTimeoutMilliseconds: 10_000 }, ports);
   if (kept.length > 0) throw new Error(`${kept.length} messages were not settled`);
 }
 
@@ -66,22 +74,6 @@ async function fetchAll(messages: readonly QueueMessage[], url: string): Promise
       }
     }),
   );
-}
-
-const fail = () => Promise.reject(new Error("not on the happy path"));
-
-/** Everything but the backend answers at once; what is not on the happy path ends the bench. */
-function happyPorts(url: string): Ports {
-  return {
-    queue: { changeVisibility: async () => new Set(), delete: fail },
-    backend: createBackend({ url, timeoutMilliseconds: 10_000 }),
-    failurePolicy: { outcome: "dead-lettered", take: fail },
-    attempts: { read: fail, add: fail, clear: fail },
-    now: Date.now,
-    random: Math.random,
-    remaining: () => 60_000,
-    log: () => {},
-  };
 }
 
 function batch(groups: number): QueueMessage[] {

@@ -3,7 +3,7 @@
  *
  * `node bench/queue.ts [messages]`: medians of five, 1 KiB bodies, 50 groups, a fresh file each round. The peer inserts,
  * selects and deletes the messages by primary key, one transaction a call like the engine, and does nothing else: no
- * deduplication, no groups, no receipts. The last rows show what a backlog of 100,000 messages costs.
+ * deduplication, no groups, no receipts; the target is a rate. Rows with "queued" show what a backlog of 100,000 messages costs.
  */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,12 +11,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { QueueEngine } from "../runtime/local/queue/engine.ts";
+import { median } from "./compare.ts";
 
 const ROUNDS = 5;
 const GROUPS = 50;
 const BODY = "x".repeat(1_024);
 const QUEUE = "bench.fifo";
 const BACKLOG = 100_000;
+const TARGET_PER_SECOND = 3_000;
 const messages = Number(process.argv[2] ?? 5_000);
 
 type Verb = "sent" | "received" | "deleted";
@@ -118,19 +120,19 @@ async function peerRates(batch: number): Promise<Rates> {
   }
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-
 function row(name: string, engine: readonly Rates[], peer: readonly Rates[], peerName: string): void {
   for (const verb of ["sent", "received", "deleted"] as const) {
     const ours = median(engine.map((rates) => rates[verb]));
     const theirs = median(peer.map((rates) => rates[verb]));
-    const [one, other] = [ours, theirs].map((rate) => `${Math.round(rate).toLocaleString("en")}/s`);
     console.log(
-      `${`${name}, ${verb}`.padEnd(36)} engine ${one?.padStart(10)}   ${peerName} ${other?.padStart(10)}   ratio ${(ours / theirs).toFixed(2)}`,
+      `${name}, ${verb}: ${perSecondText(ours)}; target ${perSecondText(TARGET_PER_SECOND)}; ` +
+        `ours / target = ${(ours / TARGET_PER_SECOND).toFixed(2)} (>= 1); ` +
+        `${peerName}: ${perSecondText(theirs)}; ours / ${peerName} = ${(ours / theirs).toFixed(2)}; medians of ${ROUNDS}`,
     );
   }
 }
+
+const perSecondText = (rate: number): string => `${Math.round(rate).toLocaleString("en")}/s`;
 
 try {
   for (const batch of [10, 1]) {
@@ -148,8 +150,8 @@ try {
     }
     backlog.close();
     const name = batch === 1 ? "singles" : `batches of ${batch}`;
-    row(name, engine, peer, "node:sqlite");
-    row(`${name}, ${BACKLOG.toLocaleString("en")} queued`, behind, engine, "engine, empty");
+    row(`queue, ${name}`, engine, peer, "node:sqlite");
+    row(`queue, ${name}, ${BACKLOG.toLocaleString("en")} queued`, behind, engine, "an empty queue");
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

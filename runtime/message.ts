@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto";
-import { GROUP_ID_FIELD, IDEMPOTENCY_KEY_HEADER } from "../sdk/client/src/contract.ts";
+import {
+  ENVELOPE_PREFIX,
+  ENVELOPE_SUFFIX,
+  GROUP_ID_FIELD,
+  IDEMPOTENCY_KEY_HEADER,
+} from "../sdk/client/src/contract.ts";
 
 /** A message as the queue handed it to the consumer. */
 export interface QueueMessage {
@@ -8,7 +13,7 @@ export interface QueueMessage {
   /** What the backend gets, byte for byte. Never log it. */
   readonly body: string;
   readonly groupId: string;
-  /** 20 digits, ascending within a queue's group. */
+  /** 20 digits, ascending within a queue's group: a string always, since a number would lose its last ones. */
   readonly sequenceNumber: string;
   readonly deduplicationId: string;
   /** Milliseconds since the epoch. */
@@ -19,8 +24,19 @@ export interface QueueMessage {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** Message attribute under which a dead-lettered or redriven copy carries its first idempotency key. */
-export const IDEMPOTENCY_KEY_ATTRIBUTE = IDEMPOTENCY_KEY_HEADER;
+/** Message attributes of a dead-lettered copy, and of what is redriven from it. All of them are strings. */
+export const COPY_ATTRIBUTES = {
+  /** The message's first idempotency key, which its copies keep. */
+  idempotencyKey: IDEMPOTENCY_KEY_HEADER,
+  /** Why it was dead-lettered, in one word and in a few. */
+  reason: "reason",
+  detail: "detail",
+  /** Of the backend's answer, when there was one. */
+  httpStatus: "http-status",
+  /** The MessageId and the sequence number that it had in its queue: the copy has new ones. */
+  originalMessageId: "original-message-id",
+  originalSequenceNumber: "original-sequence-number",
+} as const;
 
 /** `{"data": <payload>}`, with the payload's group id checked against the queue's. */
 export interface Envelope {
@@ -41,17 +57,10 @@ export function parseEnvelope(
   body: string,
   groupId: string,
 ): { readonly envelope: Envelope } | { readonly fault: EnvelopeFault } {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    return { fault: "not-json" };
-  }
-  if (!isObject(value) || Object.keys(value).length !== 1 || !Object.hasOwn(value, "data")) {
-    return { fault: "not-an-envelope" };
-  }
-  const { data } = value;
-  if (!isObject(data)) return { fault: "not-an-envelope" };
+  const enveloped = body.startsWith(ENVELOPE_PREFIX) && body.endsWith(ENVELOPE_SUFFIX);
+  // Not the whole is parsed: `{"data":1,"data":{...}}` is JSON too, and readers differ in which of the two they take.
+  const data = enveloped ? parse(body.slice(ENVELOPE_PREFIX.length, -ENVELOPE_SUFFIX.length)) : undefined;
+  if (!isObject(data)) return { fault: parse(body) === undefined ? "not-json" : "not-an-envelope" };
   if (!Object.hasOwn(data, GROUP_ID_FIELD) || data[GROUP_ID_FIELD] !== groupId) return { fault: "group-mismatch" };
   return { envelope: { data } };
 }
@@ -71,12 +80,21 @@ export function idempotencyKey(
   queue: string,
   message: Pick<QueueMessage, "attributes" | "body" | "deduplicationId" | "groupId" | "messageId">,
 ): string {
-  const carried = message.attributes[IDEMPOTENCY_KEY_ATTRIBUTE];
+  const carried = message.attributes[COPY_ATTRIBUTES.idempotencyKey];
   // It becomes a header; what could not be one was not written by the consumer.
   if (carried !== undefined && /^[!-~]+$/.test(carried)) return carried;
   if (message.deduplicationId === createHash("sha256").update(message.body).digest("hex")) return message.messageId;
   const group = message.groupId.replaceAll("%", "%25").replaceAll("/", "%2F");
   return `${queue}/${group}/${message.deduplicationId}`;
+}
+
+/** @returns undefined when the text is no JSON */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

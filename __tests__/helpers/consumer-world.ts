@@ -32,9 +32,15 @@ export interface ConsumerWorld extends AsyncDisposable {
   readonly logged: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** @param options.backendUrl where the consumer delivers */
+/**
+ * One at a time: the consumer's AWS clients read the environment, which is as before when the world is disposed of.
+ *
+ * @param options.backendUrl where the consumer delivers
+ * @param options.tableUrl what the consumer takes for the table, in place of the real one
+ */
 export async function startConsumerWorld(options: {
   readonly backendUrl: string;
+  readonly tableUrl?: string;
   readonly backendTimeoutMilliseconds?: number;
   readonly maxAttempts?: number;
 }): Promise<ConsumerWorld> {
@@ -42,16 +48,18 @@ export async function startConsumerWorld(options: {
   const queues = await startQueueServer({ file: join(folder, "queues.sqlite"), region });
   const tables = dynalite({ path: join(folder, "tables"), createTableMs: 0 });
   await new Promise<void>((resolve) => tables.listen(0, "127.0.0.1", () => resolve()));
+  const tablesUrl = `http://127.0.0.1:${(tables.address() as AddressInfo).port}`;
+  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+  const sqs = new SQSClient({ region, credentials, endpoint: queues.url });
+  const dynamo = new DynamoDBClient({ region, credentials, endpoint: tablesUrl });
   // The SDK reads these itself, as it does inside the function.
-  Object.assign(process.env, {
+  const restoreEnvironment = setEnvironment({
     AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     AWS_ENDPOINT_URL_SQS: queues.url,
-    AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${(tables.address() as AddressInfo).port}`,
+    AWS_ENDPOINT_URL_DYNAMODB: options.tableUrl ?? tablesUrl,
   });
-  const sqs = new SQSClient();
-  const dynamo = new DynamoDBClient();
   await dynamo.send(
     new CreateTableCommand({
       TableName: table,
@@ -127,6 +135,7 @@ export async function startConsumerWorld(options: {
       return Items ?? [];
     },
     async [Symbol.asyncDispose]() {
+      restoreEnvironment();
       sqs.destroy();
       dynamo.destroy();
       await queues.close();
@@ -134,6 +143,18 @@ export async function startConsumerWorld(options: {
       await new Promise<void>((resolve) => tables.close(() => resolve()));
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** @returns what puts the variables back to what they were */
+function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   };
 }
 

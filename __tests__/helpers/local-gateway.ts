@@ -4,19 +4,14 @@ import { createServer, type RequestListener, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import {
-  CreateQueueCommand,
-  DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from "@aws-sdk/client-sqs";
+import { DeleteMessageCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
+import { createQueues } from "../../runtime/local/create-queues.ts";
 import { type LogEntry, startGateway } from "../../runtime/local/gateway/server.ts";
 import { startQueueServer } from "../../runtime/local/queue/server.ts";
 import type { EmittedResource } from "../../runtime/local/terraform/model.ts";
-import { MAX_MESSAGE_BYTES } from "../../sdk/client/src/contract.ts";
-import { ACCOUNT_ID, API_KEY, gatewayResources, QUEUE_NAME, REGION } from "./gateway-resources.ts";
+import { API_KEY_HEADER, ERROR_STATUS, type ErrorCode } from "../../sdk/client/src/contract.ts";
+import { ACCOUNT_ID, apiKey, argumentOf, gatewayResources, queueOf, REGION } from "./gateway-resources.ts";
 
 export interface Answered {
   readonly status: number;
@@ -32,6 +27,8 @@ export interface PostOptions {
 /** A gateway and its sender. */
 export interface RunningGateway {
   readonly url: string;
+  /** The key that {@link post} sends. */
+  readonly key: string;
   readonly logged: readonly LogEntry[];
   post(path: string, body: string | Uint8Array, options?: PostOptions): Promise<Answered>;
   close(): Promise<void>;
@@ -43,8 +40,9 @@ export async function gatewayBefore(
   options: { sqs: string; resources?: readonly EmittedResource[]; file?: string },
 ): Promise<RunningGateway> {
   const logged: LogEntry[] = [];
+  const resources = options.resources ?? (await gatewayResources(options.sqs));
   const gateway = await startGateway({
-    resources: options.resources ?? gatewayResources(),
+    resources,
     file: options.file ?? join(folder(t), "gateway.sqlite"),
     endpoints: { sqs: options.sqs },
     region: REGION,
@@ -57,10 +55,18 @@ export async function gatewayBefore(
     open = false;
   };
   t.after(close);
-  return { url: gateway.url, logged, close, post: (path, body, more) => post(`${gateway.url}${path}`, body, more) };
+  const key = apiKey(resources);
+  return {
+    url: gateway.url,
+    key,
+    logged,
+    close,
+    post: (path, body, { headers, ...more } = {}) =>
+      post(`${gateway.url}${path}`, body, { ...more, headers: { [API_KEY_HEADER]: key, ...headers } }),
+  };
 }
 
-/** Starts a real queue server with one queue, and a gateway before it. */
+/** Starts a real queue server with the emitted queues, and a gateway before it. What is taken and counted is queue-1's. */
 export async function gatewayWithQueue(t: TestContext) {
   const server = await startQueueServer({ file: join(folder(t), "queues.sqlite"), region: REGION });
   t.after(() => server.close());
@@ -70,24 +76,21 @@ export async function gatewayWithQueue(t: TestContext) {
     credentials: { accessKeyId: "any", secretAccessKey: "any" },
   });
   t.after(() => sqs.destroy());
-  const { QueueUrl } = await sqs.send(
-    new CreateQueueCommand({
-      QueueName: QUEUE_NAME,
-      Attributes: {
-        FifoQueue: "true",
-        ContentBasedDeduplication: "true",
-        MaximumMessageSize: String(MAX_MESSAGE_BYTES),
-      },
-    }),
-  );
-  assert(QueueUrl);
-  const gateway = await gatewayBefore(t, { sqs: server.url, resources: gatewayResources(QueueUrl) });
+  const resources = await gatewayResources(server.url);
+  createQueues(server.engine, resources);
+  const QueueUrl = argumentOf(queueOf(resources, "/queue-1"), "url");
+  const gateway = await gatewayBefore(t, { sqs: server.url, resources });
   return {
     ...gateway,
     /** Takes what is in the queue, up to ten messages, out of it. */
     async take() {
       const { Messages = [] } = await sqs.send(
-        new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ["All"] }),
+        new ReceiveMessageCommand({
+          QueueUrl,
+          MaxNumberOfMessages: 10,
+          MessageSystemAttributeNames: ["All"],
+          WaitTimeSeconds: 0,
+        }),
       );
       for (const { ReceiptHandle } of Messages) await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
       return Messages.map(({ Body, Attributes, MessageId }) => ({
@@ -122,11 +125,17 @@ export async function sqsInPlace(t: TestContext, listener: RequestListener): Pro
   return `http://127.0.0.1:${address.port}`;
 }
 
-const errorSchema = z.strictObject({ message: z.string().min(1), code: z.string(), requestId: z.uuid() });
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_STATUS, code);
+const errorSchema = z.strictObject({
+  message: z.string().min(1),
+  code: z.string().refine(isErrorCode, "none of the contract's codes"),
+  requestId: z.uuid(),
+});
 
-/** The contract's error body, strictly. */
-export function errorOf({ text, headers }: Answered) {
+/** The contract's error body, strictly, with the status that its code comes with. */
+export function errorOf({ status, text, headers }: Answered) {
   const error = errorSchema.parse(JSON.parse(text));
+  assert.equal(status, ERROR_STATUS[error.code], text);
   assert.equal(headers["x-amzn-requestid"], error.requestId);
   assert.equal(headers["content-type"], "application/json");
   return error;
@@ -140,7 +149,7 @@ export function folder(t: TestContext): string {
 
 /** node:http and not fetch: headers keep their letter case, and the content type can be left out. */
 function post(url: string, body: string | Uint8Array, options: PostOptions = {}): Promise<Answered> {
-  const headers = { "x-api-key": API_KEY, "content-type": "application/json", ...options.headers };
+  const headers = { "content-type": "application/json", ...options.headers };
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method: options.method ?? "POST" }, (incoming) => {
       const chunks: Buffer[] = [];

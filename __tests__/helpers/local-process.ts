@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
 
 /** `npm start` as a process. */
@@ -23,7 +24,24 @@ const START = join(import.meta.dirname, "../../runtime/local/start.js");
  * @example const { ended } = startProcess(t, ["--once", "--data", folder]);
  */
 export function startProcess(t: TestContext, args: readonly string[]): LocalProcess {
-  const child = spawn(process.execPath, [START, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  return follow(t, spawn(process.execPath, [START, ...args], { stdio: ["ignore", "pipe", "pipe"] }));
+}
+
+/**
+ * Runs `npm start -- <args>` as a terminal does: npm, its shell and all that they start are one process group, which
+ * `process.kill(-child.pid, "SIGINT")` reaches as Ctrl-C would.
+ */
+export function startGroup(t: TestContext, args: readonly string[]): LocalProcess {
+  const npm = spawn("npm", ["start", "--silent", "--", ...args], {
+    cwd: join(import.meta.dirname, "../.."),
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    shell: process.platform === "win32",
+  });
+  return follow(t, npm, true);
+}
+
+function follow(t: TestContext, child: ChildProcessByStdio<null, Readable, Readable>, isGroup = false): LocalProcess {
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -36,6 +54,11 @@ export function startProcess(t: TestContext, args: readonly string[]): LocalProc
     child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });
   t.after(async () => {
+    try {
+      if (isGroup && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // Nothing of the group is left.
+    }
     child.kill("SIGKILL");
     await ended;
   });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { TestContext } from "node:test";
 import { QueueEngine } from "../../runtime/local/queue/engine.ts";
 
@@ -29,9 +30,12 @@ export function engineWithClock(t: TestContext, attributes: Readonly<Record<stri
       time += seconds * 1_000;
       clocked.engine.tick();
     },
-    /** Closes the engine and opens its file again. */
-    restart() {
+    /** Closes the engine and opens its file again; in between, `sql` is run on it. */
+    restart(sql = "") {
       clocked.engine.close();
+      const database = new DatabaseSync(file);
+      database.exec(sql);
+      database.close();
       clocked.engine = open();
       return clocked.engine;
     },

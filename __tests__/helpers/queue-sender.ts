@@ -1,6 +1,7 @@
 /**
- * Sends, receives and deletes until it is killed, and writes a line to stdout for each call that was answered:
- * `sent <group> <messageId> <sequenceNumber>` or `deleted <group> <messageId>`. Arguments: the queue file.
+ * Sends, receives and deletes until it is killed, and writes a line to stdout for each call that was answered,
+ * `sent <group> <messageId> <sequenceNumber>` or `deleted <group> <messageId>`, and `deleting <group> <messageId>` before a
+ * delete is called. Arguments: the queue file.
  */
 import { writeSync } from "node:fs";
 import { QueueEngine } from "../../runtime/local/queue/engine.ts";
@@ -22,6 +23,7 @@ for (let number = 0; ; number += 1) {
   if (number % 5 !== 0) continue;
   const [message] = await engine.receive("orders.fifo");
   if (message === undefined) continue;
+  writeSync(1, `deleting ${message.groupId} ${message.messageId}\n`);
   engine.delete("orders.fifo", message.receiptHandle);
   writeSync(1, `deleted ${message.groupId} ${message.messageId}\n`);
 }

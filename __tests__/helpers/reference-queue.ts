@@ -1,5 +1,34 @@
 import { createHash } from "node:crypto";
+import type { QueueSettings } from "../../runtime/consumer/environment.ts";
+import type { Ports } from "../../runtime/consumer/settle.ts";
 import type { QueueMessage } from "../../runtime/message.ts";
+
+/** The queue's settings, as the consumer has them. */
+export const referenceSettings: QueueSettings = {
+  name: "queue-1",
+  url: "https://queue.test/queue-1",
+  deadLetterUrl: "https://queue.test/dead-letter",
+  failurePolicy: "dead-letter",
+  visibilityTimeoutSeconds: 360,
+  retentionSeconds: 1_209_600,
+  maxAttempts: 3,
+};
+
+const notWell = () => Promise.reject(new Error("not on the happy path"));
+
+/** Ports around a backend when all is well: the hold is granted, and every call of the failing path throws. */
+export function happyPorts(backend: Ports["backend"], now: () => number): Ports {
+  return {
+    queue: { hold: async () => new Set(), changeVisibility: notWell, delete: notWell },
+    backend,
+    failurePolicy: { outcome: "dead-lettered", take: notWell },
+    attempts: { read: notWell, add: notWell, clear: notWell },
+    now,
+    random: () => 0.5,
+    remaining: () => 60_000,
+    log: () => {},
+  };
+}
 
 interface Stored {
   readonly message: Omit<QueueMessage, "receiptHandle" | "receiveCount">;

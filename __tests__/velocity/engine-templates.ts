@@ -47,4 +47,13 @@ export const engineTemplates: readonly string[] = [
   "$input.json('$.l') $input.json('$.a') $input.json('$.n')",
   "#set($context.responseOverride.status = 400)x",
   "#set( $a = 1 )#set ($b = 2)#if ( $a == 1 )y#end#if ($b == 2)z#end",
+  "#set($s = 'a,b,c')$s.lastIndexOf(',') $s.lastIndexOf(',', 2) $s.lastIndexOf('a', -1) $s.lastIndexOf('c', 9) $s.lastIndexOf('', 2)",
+  "#set($s = 'a,b,c')$s.indexOf(',', 2) $s.indexOf('a', -1) $s.indexOf('c', 9) $s.indexOf('', 9)",
+  "#set($s = 'a,b,c')$s.startsWith('b', 2) $s.startsWith('a', -1) $s.startsWith('', 5) $s.startsWith('', 6) $s.startsWith('', -1)",
+  "#set($s = 'a,b,c')#foreach($i in $s.split(',', 2))<$i>#end#foreach($i in $s.split(',', 1))<$i>#end#foreach($i in $s.split(','))<$i>#end",
+  "#set($s = 'a,b,,')#foreach($i in $s.split(',', -1))<$i>#end|#foreach($i in $s.split(',', 0))<$i>#end|#foreach($i in $s.split(',', 3))<$i>#end",
+  "#set($s = ',,')$s.split(',').size() $s.split(',', 2).size() $s.split('x').size()#set($s = '')$s.split(',').size()",
+  "#set($s = 'a1b22c')#foreach($i in $s.split('([0-9])+'))<$i>#end#foreach($i in $s.split('[0-9]', 3))<$i>#end",
+  "#set($s = ' a ')$s.trim()|$s.concat('b')|$s.equals(' a ')$s.equals(1)|$s.equalsIgnoreCase(' A ')|$s.substring(1)|$s.replaceFirst(' ', 'x')",
+  "$input.path('$.l').contains(2)$input.path('$.l').contains('2')$input.path('$.l').indexOf(2)$input.path('$.n').equals(7)$input.path('$.n').toString()",
 ];

@@ -21,9 +21,12 @@ export interface BackendOptions {
  *
  * - No connection, one that breaks before the answer, a timeout at any point: `unavailable`.
  * - An answer that is not HTTP, breaks off in its body, is compressed unasked or exceeds {@link MAX_ANSWER_BYTES}: `failed`.
- * - All else by {@link judge}. Redirects are not followed, nothing is retried here.
+ * - All else by {@link judge}. Redirects are not followed.
  *
- * Connections are kept alive between deliveries. It is Node's own client, since none of what fetch and the libraries around
+ * Connections are kept alive between deliveries, and one that sat idle may be dead by the next: closed by the backend, dropped by
+ * a NAT on the way, timed out while Lambda kept the function frozen. A delivery that finds it so before any answer is made once
+ * more, on a new connection and within the same timeout. It is the same message under the same `idempotency-key`, and nothing of
+ * its group was sent in between. Nothing else is retried here. It is Node's own client, since none of what fetch and the libraries around
  * it add is wanted here, and they cost 0.5 to 2 ms a delivery, which the messages of a group wait for one after the other.
  *
  * @throws TypeError when the URL is none
@@ -33,17 +36,35 @@ export function createBackend({ url, timeoutMilliseconds }: BackendOptions): Por
   const target = new URL(url);
   const secure = target.protocol === "https:";
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+
+  function post(delivery: Delivery, signal: AbortSignal, isSecond = false): Promise<IncomingMessage> {
+    const options = { method: "POST", agent, signal, headers: headersOf(delivery) };
+    const request = (secure ? httpsRequest : httpRequest)(target, options);
+    return new Promise((resolve, reject) => {
+      let answered = false;
+      request.on("response", (response) => {
+        answered = true;
+        resolve(response);
+      });
+      request.on("error", (error) => {
+        if (isSecond || answered || !request.reusedSocket || !CLOSED_BY_PEER.has(errorName(error))) {
+          reject(error);
+          return;
+        }
+        // The other idle ones are as old as this one was, and the second try must not take one of them.
+        for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+        resolve(post(delivery, signal, true));
+      });
+      request.end(delivery.body);
+    });
+  }
+
   return {
     async deliver(delivery) {
       const signal = AbortSignal.timeout(timeoutMilliseconds);
       let response: IncomingMessage;
       try {
-        response = await new Promise<IncomingMessage>((resolve, reject) => {
-          const options = { method: "POST", agent, signal, headers: headersOf(delivery) };
-          const request = (secure ? httpsRequest : httpRequest)(target, options, resolve);
-          request.on("error", reject);
-          request.end(delivery.body);
-        });
+        response = await post(delivery, signal);
       } catch (error) {
         return unanswered(error, signal);
       }
@@ -56,6 +77,9 @@ export function createBackend({ url, timeoutMilliseconds }: BackendOptions): Por
     },
   };
 }
+
+/** What a write to a connection, or a read from it, comes to when the other side has closed it. */
+const CLOSED_BY_PEER: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
 function headersOf(delivery: Delivery): Record<string, string | number> {
   return {

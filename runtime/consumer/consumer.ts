@@ -7,7 +7,7 @@ import { EventError, parseEvent } from "./event.ts";
 import { deadLetter } from "./failure-policy.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue.ts";
-import { settle } from "./settle.ts";
+import { CALL_MILLISECONDS, settle } from "./settle.ts";
 
 /** The answer of a function with `ReportBatchItemFailures`: what is named here stays in the queue. */
 export interface BatchResponse {
@@ -22,10 +22,13 @@ export interface InvocationContext {
 /** A Lambda handler for the SQS event source. */
 export type Consumer = (event: unknown, context: InvocationContext) => Promise<BatchResponse>;
 
-/** A call to AWS is given up after this, in milliseconds: the failing path has five seconds for all of its calls. */
+/**
+ * For one try of a call to AWS, in milliseconds. They bound the hold at the beginning of an invocation, to a little over four
+ * seconds with its second try; every other call has {@link CALL_MILLISECONDS} for all of its tries.
+ */
 const AWS_TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 2_000, throwOnRequestTimeout: true } as const;
 
-/** Once more at most: the queue's visibility timeout is the retry for what stays broken. */
+/** Once more at most, which is what a connection that was closed while idle needs: the rest is the visibility timeout's. */
 const AWS_ATTEMPTS = 2;
 
 /**
@@ -41,7 +44,7 @@ const AWS_ATTEMPTS = 2;
 export function createConsumer(environment: Environment, write: (line: string) => void): Consumer {
   const aws = { maxAttempts: AWS_ATTEMPTS, requestHandler: AWS_TIMEOUTS };
   // The client's endpoint counts, not the queue URL's host: a local queue server may be on another one.
-  const queue = createQueue(new SQSClient({ ...aws, useQueueUrlAsEndpoint: false }));
+  const queue = createQueue(new SQSClient({ ...aws, useQueueUrlAsEndpoint: false }), CALL_MILLISECONDS);
   const table = new DynamoDBClient(aws);
   const ports = {
     queue: queue.port,
@@ -50,7 +53,12 @@ export function createConsumer(environment: Environment, write: (line: string) =
       timeoutMilliseconds: environment.backendTimeoutMilliseconds,
     }),
     failurePolicy: deadLetter(queue.send),
-    attempts: createAttempts({ client: table, table: environment.parkingLotTable, now: Date.now }),
+    attempts: createAttempts({
+      client: table,
+      table: environment.parkingLotTable,
+      callMilliseconds: CALL_MILLISECONDS,
+      now: Date.now,
+    }),
     now: Date.now,
     random: Math.random,
     log: createLog(write, Date.now),

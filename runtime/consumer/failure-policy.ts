@@ -1,5 +1,4 @@
-import type { QueueMessage } from "../message.ts";
-import { IDEMPOTENCY_KEY_ATTRIBUTE } from "../message.ts";
+import { COPY_ATTRIBUTES, type QueueMessage } from "../message.ts";
 import type { QueueSettings } from "./environment.ts";
 
 /** Why a message goes to the failure policy. */
@@ -34,9 +33,10 @@ export interface OutgoingMessage {
 /**
  * The policy `dead-letter`: the message goes to the queue's dead-letter queue, and the group goes on.
  *
- * The copy keeps body and group. Its deduplication id is the message's id, so that a crash between this send and the delete
- * adds no second copy when the next try comes within SQS's five minutes. `idempotency-key`, `reason`, `detail`, `http-status`,
- * `original-message-id` and `original-sequence-number` are message attributes.
+ * The copy keeps body and group, and has {@link COPY_ATTRIBUTES}. Its deduplication id is the message's id: a try that follows
+ * within SQS's five minutes, as when the acknowledgement was lost, adds no second copy. After a crash between this send and the
+ * message's delete, the next try comes with the queue's visibility timeout. That is 360 s by default, so there is a second copy
+ * then, with the same attributes but perhaps for another reason. It is what the delivery guarantee allows: twice, never lost.
  *
  * @param send resolves when the queue has acknowledged the message
  * @example deadLetter((url, message) => queue.send(url, message))
@@ -50,12 +50,12 @@ export function deadLetter(send: (queueUrl: string, message: OutgoingMessage) =>
         groupId: message.groupId,
         deduplicationId: message.messageId,
         attributes: {
-          reason,
-          detail,
-          ...(httpStatus === undefined ? {} : { "http-status": String(httpStatus) }),
-          "original-message-id": message.messageId,
-          "original-sequence-number": message.sequenceNumber,
-          [IDEMPOTENCY_KEY_ATTRIBUTE]: idempotencyKey,
+          [COPY_ATTRIBUTES.reason]: reason,
+          [COPY_ATTRIBUTES.detail]: detail,
+          ...(httpStatus === undefined ? {} : { [COPY_ATTRIBUTES.httpStatus]: String(httpStatus) }),
+          [COPY_ATTRIBUTES.originalMessageId]: message.messageId,
+          [COPY_ATTRIBUTES.originalSequenceNumber]: message.sequenceNumber,
+          [COPY_ATTRIBUTES.idempotencyKey]: idempotencyKey,
         },
       }),
   };

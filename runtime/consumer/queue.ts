@@ -6,6 +6,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import type { QueueMessage } from "../message.ts";
 import type { OutgoingMessage } from "./failure-policy.ts";
+import { giveUpAfter } from "./give-up.ts";
 import type { Ports } from "./settle.ts";
 
 /** The consumer's side of SQS: hold, delete, and send to the dead-letter queue. */
@@ -18,36 +19,44 @@ export interface Queue {
 /**
  * Adapts an SQS client. A batch of the event source is at most ten messages, which is also what one batch call takes.
  *
- * @example createQueue(new SQSClient()).port.delete(url, messages)
+ * @param callMilliseconds how long a call may take, its retries included; `hold` has the client's own timeouts
+ * @example createQueue(new SQSClient(), 900).port.delete(url, messages)
  */
-export function createQueue(client: SQSClient): Queue {
+export function createQueue(client: SQSClient, callMilliseconds: number): Queue {
   return {
     port: {
+      async hold(url, messages, seconds) {
+        return refused(messages, await client.send(visibilityCommand(url, messages, seconds)));
+      },
       async changeVisibility(url, messages, seconds) {
-        const Entries = entriesOf(messages).map((entry) => ({ ...entry, VisibilityTimeout: seconds }));
-        const answer = await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries }));
-        return refused(messages, answer.Successful);
+        const command = visibilityCommand(url, messages, seconds);
+        const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal });
+        return refused(messages, await giveUpAfter(callMilliseconds, send));
       },
       async delete(url, messages) {
-        const Entries = entriesOf(messages);
-        const answer = await client.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
-        return refused(messages, answer.Successful);
+        const command = new DeleteMessageBatchCommand({ QueueUrl: url, Entries: entriesOf(messages) });
+        const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal });
+        return refused(messages, await giveUpAfter(callMilliseconds, send));
       },
     },
     async send(url, { body, groupId, deduplicationId, attributes }) {
-      await client.send(
-        new SendMessageCommand({
-          QueueUrl: url,
-          MessageBody: body,
-          MessageGroupId: groupId,
-          MessageDeduplicationId: deduplicationId,
-          MessageAttributes: Object.fromEntries(
-            Object.entries(attributes).map(([name, value]) => [name, { DataType: "String", StringValue: value }]),
-          ),
-        }),
-      );
+      const command = new SendMessageCommand({
+        QueueUrl: url,
+        MessageBody: body,
+        MessageGroupId: groupId,
+        MessageDeduplicationId: deduplicationId,
+        MessageAttributes: Object.fromEntries(
+          Object.entries(attributes).map(([name, value]) => [name, { DataType: "String", StringValue: value }]),
+        ),
+      });
+      await giveUpAfter(callMilliseconds, (abortSignal) => client.send(command, { abortSignal }));
     },
   };
+}
+
+function visibilityCommand(url: string, messages: readonly QueueMessage[], seconds: number) {
+  const Entries = entriesOf(messages).map((entry) => ({ ...entry, VisibilityTimeout: seconds }));
+  return new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries });
 }
 
 function entriesOf(messages: readonly QueueMessage[]) {
@@ -57,8 +66,8 @@ function entriesOf(messages: readonly QueueMessage[]) {
 /** Whatever the answer does not call successful was refused: an entry that it forgets must not pass for ours. */
 function refused(
   messages: readonly QueueMessage[],
-  successful: readonly { readonly Id?: string | undefined }[] | undefined,
+  { Successful }: { readonly Successful?: readonly { readonly Id?: string | undefined }[] | undefined },
 ): ReadonlySet<string> {
-  const held = new Set(successful?.map((entry) => entry.Id));
+  const held = new Set(Successful?.map((entry) => entry.Id));
   return new Set(messages.filter((_, index) => !held.has(String(index))).map((message) => message.messageId));
 }

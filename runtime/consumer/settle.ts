@@ -17,9 +17,18 @@ export interface Delivery {
   readonly attempt: number;
 }
 
-/** What settling needs of the world. Every call may throw; none of them is retried here. */
+/**
+ * What settling needs of the world. Every call may throw; none of them is retried here. All but `hold` and `deliver` end
+ * within {@link CALL_MILLISECONDS}, one way or the other.
+ */
 export interface Ports {
   readonly queue: {
+    /**
+     * `changeVisibility` at the beginning of an invocation, where there is time for retries.
+     *
+     * @returns the message ids for which the queue refused it
+     */
+    hold(url: string, messages: readonly QueueMessage[], seconds: number): Promise<ReadonlySet<string>>;
     /** @returns the message ids for which the queue refused it */
     changeVisibility(url: string, messages: readonly QueueMessage[], seconds: number): Promise<ReadonlySet<string>>;
     /** @returns the message ids for which the queue refused it */
@@ -48,9 +57,13 @@ export interface Limits {
   readonly backendTimeoutMilliseconds: number;
 }
 
+/** How long a call to AWS may take, its retry included, in milliseconds: it takes ten of them when all is well. */
+export const CALL_MILLISECONDS = 900;
+
 /**
- * Kept free behind the last delivery for what follows a failure: count, dead-letter, delete, visibility, milliseconds each
- * when all is well. Running out of it loses nothing, the group then waits for the queue's visibility timeout.
+ * Kept free behind a delivery for what can follow it, in milliseconds. That is at most five calls one after the other: count,
+ * dead-letter, clear the count, and then, for those behind it, delete and visibility. Five of {@link CALL_MILLISECONDS}, and
+ * 500 ms to answer in. An invocation that is killed loses nothing, but what its other groups settled is delivered again.
  */
 export const FAILING_PATH_RESERVE_MILLISECONDS = 5_000;
 
@@ -105,7 +118,7 @@ async function holdGroups(
   const groups = [...Map.groupBy(messages, (message) => message.groupId).values()];
   let lost: ReadonlySet<string>;
   try {
-    lost = await ports.queue.changeVisibility(queue.url, messages, queue.visibilityTimeoutSeconds);
+    lost = await ports.queue.hold(queue.url, messages, queue.visibilityTimeoutSeconds);
   } catch (error) {
     for (const group of groups) logDropped(queue, group, "queue-unavailable", ports, errorName(error));
     return [];
@@ -125,9 +138,13 @@ async function settleGroup(
   ports: Ports,
 ): Promise<number> {
   for (const [index, message] of group.entries()) {
-    const step = await settleMessage(queue, message, limits, ports).catch(
+    // Received as often as those before it, which it waited behind, and refused for the first time if it is: they are settled
+    // just now. Behind a long outage, a blip then costs a second and not minutes.
+    const refusals = index === 0 ? message.receiveCount : 1;
+    const outage = () => outageWait(refusals, ports.random());
+    const step = await settleMessage(queue, message, outage, limits, ports).catch(
       // A port that throws where it should not: the message is not known to be settled, so it stays.
-      (error: unknown): Step => waiting("error", outageWait(message.receiveCount, ports.random()), errorName(error)),
+      (error: unknown): Step => waiting("error", outage(), errorName(error)),
     );
     if (!step.settled) {
       await handBack(queue, group.slice(0, index), group.slice(index), step.wait, ports);
@@ -137,27 +154,41 @@ async function settleGroup(
   return 0;
 }
 
-async function settleMessage(queue: QueueSettings, message: QueueMessage, limits: Limits, ports: Ports): Promise<Step> {
-  if (ports.remaining() < limits.backendTimeoutMilliseconds + FAILING_PATH_RESERVE_MILLISECONDS) {
-    return waiting("deadline", 1, "the invocation ends soon");
-  }
+/** @param outage the seconds to wait when the backend, or who takes what it refuses, is unavailable */
+async function settleMessage(
+  queue: QueueSettings,
+  message: QueueMessage,
+  outage: () => number,
+  limits: Limits,
+  ports: Ports,
+): Promise<Step> {
+  if (endsSoon(limits, ports)) return TOO_LATE;
   const started = ports.now();
   const known = { message, idempotencyKey: idempotencyKey(queue.name, message) };
   const parsed = parseEnvelope(message.body, message.groupId);
   if ("fault" in parsed) {
-    return refuse(queue, { ...known, reason: "no-envelope", detail: parsed.fault }, NEVER_TRIED, started, ports);
+    return refuse(
+      queue,
+      { ...known, reason: "no-envelope", detail: parsed.fault },
+      NEVER_TRIED,
+      outage,
+      started,
+      ports,
+    );
   }
   if (isExpired(queue, message, started)) {
     const detail = `within ${expiryMargin(queue)} s of the queue's retention of ${queue.retentionSeconds} s`;
-    return refuse(queue, { ...known, reason: "expired", detail }, NEVER_TRIED, started, ports);
+    return refuse(queue, { ...known, reason: "expired", detail }, NEVER_TRIED, outage, started, ports);
   }
 
   const counted = await readAttempts(queue, message, ports);
   if (counted >= queue.maxAttempts) {
     // Its last attempt was counted, and then the failure policy could not take it.
     const refusal: Refusal = { ...known, reason: "attempts-exhausted", detail: `${counted} failed attempts` };
-    return refuse(queue, refusal, { counted, attempt: counted }, started, ports);
+    return refuse(queue, refusal, { counted, attempt: counted }, outage, started, ports);
   }
+  // Again: the table may have taken its time.
+  if (endsSoon(limits, ports)) return TOO_LATE;
   const attempt = counted + 1;
   const { messageId, groupId, sequenceNumber, body } = message;
   const outcome = await ports.backend.deliver({
@@ -176,11 +207,10 @@ async function settleMessage(queue: QueueSettings, message: QueueMessage, limits
       return { settled: true };
     case "rejected": {
       const refusal: Refusal = { ...known, reason: "rejected", ...withoutKind(outcome) };
-      return refuse(queue, refusal, { counted, attempt }, started, ports);
+      return refuse(queue, refusal, { counted, attempt }, outage, started, ports);
     }
     case "unavailable": {
-      const own = outageWait(message.receiveCount, ports.random());
-      const seconds = longerOf(own, outcome.retryAfterSeconds, queue.visibilityTimeoutSeconds);
+      const seconds = longerOf(outage(), outcome.retryAfterSeconds, queue.visibilityTimeoutSeconds);
       return waiting("unavailable", seconds, outcome.detail, attempt);
     }
     case "failed": {
@@ -189,16 +219,23 @@ async function settleMessage(queue: QueueSettings, message: QueueMessage, limits
         attempts = await ports.attempts.add(queue, message);
       } catch (error) {
         // Not counted: the message is tried again rather than given up for attempts that nobody can prove.
-        const seconds = outageWait(message.receiveCount, ports.random());
-        return waiting("failed", seconds, `${outcome.detail}; not counted: ${errorName(error)}`, attempt);
+        return waiting("failed", outage(), `${outcome.detail}; not counted: ${errorName(error)}`, attempt);
       }
       if (attempts < queue.maxAttempts) {
         return waiting("failed", failureWait(attempts, ports.random()), outcome.detail, attempts);
       }
       const refusal: Refusal = { ...known, reason: "attempts-exhausted", ...withoutKind(outcome) };
-      return refuse(queue, refusal, { counted: attempts, attempt }, started, ports);
+      return refuse(queue, refusal, { counted: attempts, attempt }, outage, started, ports);
     }
   }
+}
+
+/** A second is enough: the next invocation has all its time. */
+const TOO_LATE: Step = waiting("deadline", 1, "the invocation ends soon");
+
+/** Whether there is too little time left for a delivery and what can follow it. */
+function endsSoon({ backendTimeoutMilliseconds }: Limits, ports: Ports): boolean {
+  return ports.remaining() < backendTimeoutMilliseconds + FAILING_PATH_RESERVE_MILLISECONDS;
 }
 
 /** Attempts of a message: as the table has them, and the number of the last delivery, 0 when there was none. */
@@ -214,6 +251,7 @@ async function refuse(
   queue: QueueSettings,
   refusal: Refusal,
   tries: Tries,
+  outage: () => number,
   started: number,
   ports: Ports,
 ): Promise<Step> {
@@ -221,8 +259,7 @@ async function refuse(
   try {
     await ports.failurePolicy.take(queue, refusal);
   } catch (error) {
-    const seconds = outageWait(message.receiveCount, ports.random());
-    return waiting("unavailable", seconds, `failure policy: ${errorName(error)}`, tries.attempt);
+    return waiting("unavailable", outage(), `failure policy: ${errorName(error)}`, tries.attempt);
   }
   await clearAttempts(queue, message, tries.counted, ports);
   logSettled(queue, message, ports.failurePolicy.outcome, tries.attempt, started, ports, refusal);

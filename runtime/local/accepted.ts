@@ -1,5 +1,6 @@
-import { open, readFile } from "node:fs/promises";
 import { z } from "zod";
+import { openLineFile } from "../response-server/line-file.ts";
+import { readLines } from "./read-lines.ts";
 
 const acceptedSchema = z.object({
   queue: z.string(),
@@ -22,12 +23,11 @@ export interface AcceptedFile {
 /**
  * Opens `accepted.jsonl`, one JSON object a line. A line that a kill left unfinished is cut off: it had not counted yet.
  *
+ * @throws the file system's errors: a file that cannot be read stays as it is
  * @example const file = await openAccepted(".local/accepted.jsonl");
  */
 export async function openAccepted(path: string): Promise<AcceptedFile> {
-  const before = await readFile(path).catch(() => Buffer.alloc(0));
-  const file = await open(path, "a");
-  await file.truncate(before.lastIndexOf("\n") + 1);
+  const file = await openLineFile(path);
   let lines = "";
   let writing: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
@@ -36,8 +36,7 @@ export async function openAccepted(path: string): Promise<AcceptedFile> {
     const text = lines;
     lines = "";
     next = undefined;
-    await file.appendFile(text);
-    await file.datasync();
+    await file.append(Buffer.from(text));
   }
 
   return {
@@ -54,17 +53,19 @@ export async function openAccepted(path: string): Promise<AcceptedFile> {
   };
 }
 
-/** Reads all of it. @throws Error when a line is none of this file's */
+/**
+ * Reads all of it; nothing when there is no file.
+ *
+ * @throws Error when a line is none of this file's; the file system's errors
+ */
 export async function readAccepted(path: string): Promise<Accepted[]> {
-  const text = await readFile(path, "utf8").catch(() => "");
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line, index) => {
-      try {
-        return acceptedSchema.parse(JSON.parse(line));
-      } catch (cause) {
-        throw new Error(`${path}, line ${index + 1}: not a message that was accepted`, { cause });
-      }
-    });
+  const messages: Accepted[] = [];
+  for await (const line of readLines(path)) {
+    try {
+      messages.push(acceptedSchema.parse(JSON.parse(line)));
+    } catch (cause) {
+      throw new Error(`${path}, line ${messages.length + 1}: not a message that was accepted`, { cause });
+    }
+  }
+  return messages;
 }

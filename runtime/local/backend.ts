@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { openLogFile } from "./log-file.ts";
 
 /** The example backend, in a process of its own. */
 export interface BackendProcess {
@@ -20,17 +20,17 @@ const RESTART_MILLISECONDS = 200;
  *
  * @param options.port 0 takes a free one
  * @param options.logFolder for `res_server.txt`, `res_server_Seq.txt` and the server's own log
- * @param options.onDeath told of a death that nobody asked for
+ * @param options.onFailure told of a death that nobody asked for, and of a log that cannot be written
  * @throws Error when it does not come up
- * @example const backend = await startBackend({ port: 8000, logFolder: ".local/logs", onDeath: console.error });
+ * @example const backend = await startBackend({ port: 8000, logFolder: ".local/logs", onFailure: console.error });
  */
 export async function startBackend(options: {
   readonly port: number;
   readonly logFolder: string;
-  readonly onDeath: (what: string) => void;
+  readonly onFailure: (what: string) => void;
 }): Promise<BackendProcess> {
   await mkdir(options.logFolder, { recursive: true });
-  const log = createWriteStream(join(options.logFolder, "response-server.jsonl"), { flags: "a" });
+  const log = await openLogFile(join(options.logFolder, "response-server.jsonl"), options.onFailure);
   // A free one at first, the same one ever after: who knows the URL goes on using it.
   let port = options.port;
   let closing = false;
@@ -47,22 +47,23 @@ export async function startBackend(options: {
     const errors: string[] = [];
     const listening = new Promise<string>((resolve, reject) => {
       onLine(started.stdout, (line) => {
-        log.write(`${line}\n`);
+        log.write(line);
         const listens = /"server\.listening".*"url":"([^"]+)"/.exec(line);
         if (listens?.[1] !== undefined) resolve(listens[1]);
       });
       onLine(started.stderr, (line) => {
-        log.write(`${line}\n`);
+        log.write(line);
         errors.push(line);
       });
-      started.once("error", reject);
-      started.once("exit", () => reject(new Error(`the response server did not start:\n${errors.join("\n")}`)));
+      started.on("error", reject);
+      started.once("close", () => reject(new Error(`the response server did not start:\n${errors.join("\n")}`)));
     });
     gone = new Promise((resolve) => {
-      started.once("exit", (code, signal) => {
+      // Closed: its last lines were read, too.
+      started.once("close", (code, signal) => {
         resolve();
         if (closing) return;
-        options.onDeath(`the response server ended (${signal ?? code}): starting it again`);
+        options.onFailure(`the response server ended (${signal ?? code}): starting it again`);
         restart = setTimeout(() => {
           // Its end, should it not come up, is this handler's again.
           start().catch(() => undefined);
@@ -79,6 +80,7 @@ export async function startBackend(options: {
   } catch (error) {
     closing = true;
     clearTimeout(restart);
+    await log.close();
     throw error;
   }
   return {
@@ -91,7 +93,7 @@ export async function startBackend(options: {
       clearTimeout(restart);
       child.kill("SIGTERM");
       await gone;
-      log.end();
+      await log.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { initialAttributes } from "./queue/attributes.ts";
 import type { QueueEngine } from "./queue/engine.ts";
 import type { EmittedResource } from "./terraform/model.ts";
 
@@ -25,8 +26,12 @@ const queueSchema = z.strictObject({
 });
 const redriveAllowSchema = z.strictObject({ queue_url: z.string(), redrive_allow_policy: z.string(), id: z.string() });
 
+/** What a queue of an earlier start may have besides, and an emitted one has not unless it says so. */
+const UNSET = { Policy: "", KmsMasterKeyId: "", RedriveAllowPolicy: "", RedrivePolicy: "" };
+
 /**
- * Creates the emitted `aws_sqs_queue`s, or brings those that exist to the emitted attributes; their messages stay.
+ * Creates the emitted `aws_sqs_queue`s, or brings those that exist to exactly the emitted attributes, SQS's defaults where
+ * nothing is emitted; their messages stay.
  *
  * @throws Error that names the queue's address and argument; SqsError for a value that SQS refuses
  * @example createQueues(engine, resources);
@@ -37,8 +42,9 @@ export function createQueues(engine: QueueEngine, resources: readonly EmittedRes
     .map((resource) => parse(queueSchema, resource));
   const names = new Map(queues.map(({ url, name }) => [url, name]));
   // A redrive policy is refused until its dead-letter queue exists and allows it: so queues, then allowances, then policies.
+  // The policies of an earlier start go first: they name ARNs of its region.
   for (const queue of queues) {
-    const attributes = toAttributes(queue);
+    const attributes = { ...UNSET, ...initialAttributes(), ...toAttributes(queue) };
     if (engine.hasQueue(queue.name)) engine.setQueueAttributes(queue.name, attributes);
     else engine.createQueue(queue.name, { FifoQueue: queue.fifo_queue, ...attributes });
   }
@@ -50,7 +56,7 @@ export function createQueues(engine: QueueEngine, resources: readonly EmittedRes
     engine.setQueueAttributes(name, { RedriveAllowPolicy: allow.redrive_allow_policy });
   }
   for (const { name, redrive_policy: policy } of queues) {
-    engine.setQueueAttributes(name, { RedrivePolicy: policy ?? "" });
+    if (policy !== undefined) engine.setQueueAttributes(name, { RedrivePolicy: policy });
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import { readKept, writeKept } from "./kept-file.ts";
 
 const keysSchema = z.record(z.string(), z.string().min(20));
 
@@ -9,6 +9,7 @@ const keysSchema = z.record(z.string(), z.string().min(20));
  *
  * @param file where they are kept, readable by its owner only
  * @returns the value of a key's name
+ * @throws Error that names the file when it holds something else; the file system's errors
  * @example const value = openKeys(".local/keys.json")("dev-kimalarm-a");
  */
 export function openKeys(file: string): (name: string) => string {
@@ -19,18 +20,14 @@ export function openKeys(file: string): (name: string) => string {
     // 40 characters, as API Gateway's own.
     const made = randomBytes(30).toString("base64url");
     keys.set(name, made);
-    writeFileSync(file, `${JSON.stringify(Object.fromEntries(keys), undefined, 2)}\n`, { mode: 0o600 });
+    writeKept(file, `${JSON.stringify(Object.fromEntries(keys), undefined, 2)}\n`, 0o600);
     return made;
   };
 }
 
 function readKeys(file: string): Readonly<Record<string, string>> {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    return {};
-  }
+  const text = readKept(file);
+  if (text === undefined) return {};
   try {
     return keysSchema.parse(JSON.parse(text));
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { z } from "zod";
+import { readKept, writeKept } from "./kept-file.ts";
 
 const port = z.int().min(1).max(65_535);
 const portsSchema = z.object({ gateway: port, sqs: port, dynamodb: port, backend: port });
@@ -21,7 +21,7 @@ export async function choosePorts(
   file: string,
   wanted: number | undefined,
 ): Promise<{ readonly ports: Ports; readonly moved: readonly string[] }> {
-  const remembered = await readPorts(file);
+  const remembered = readPorts(file);
   if (wanted !== undefined && !(await isFree(wanted))) {
     throw new Error(`port ${wanted} is taken: name another one with --port, or leave --port out`);
   }
@@ -42,17 +42,13 @@ export async function choosePorts(
     dynamodb: await choose("dynamodb"),
     backend: await choose("backend"),
   };
-  await writeFile(file, `${JSON.stringify(ports)}\n`);
+  writeKept(file, `${JSON.stringify(ports)}\n`, 0o644);
   return { ports, moved };
 }
 
-async function readPorts(file: string): Promise<Ports | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch {
-    return undefined;
-  }
+function readPorts(file: string): Ports | undefined {
+  const text = readKept(file);
+  if (text === undefined) return undefined;
   try {
     return portsSchema.parse(JSON.parse(text));
   } catch (cause) {

@@ -1,11 +1,9 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { z } from "zod";
 import type { Accepted } from "./accepted.ts";
 import type { BurstMessage } from "./burst.ts";
-import { parseSettled } from "./start-local.ts";
-import type { WaitingMessages } from "./waiting-messages.ts";
+import { readLines } from "./read-lines.ts";
+import { parseSettled } from "./settled-line.ts";
 
 /** What can be said of everything that was accepted in a data folder, and of one burst. */
 export interface Report {
@@ -24,13 +22,15 @@ const deliverySchema = z.object({ messageId: z.string() });
  *
  * @param options.accepted of all runs
  * @param options.burst of this run
- * @example const { ordered, lost } = await report({ accepted, burst, logFolder: ".local/logs", waiting: local.waiting });
+ * @param options.waiting ids of what is in a queue now
+ * @throws the file system's errors: what cannot be read is not counted as nothing
+ * @example const { ordered, lost } = await report({ accepted, burst, logFolder: ".local/logs", waiting: local.waiting() });
  */
 export async function report(options: {
   readonly accepted: readonly Accepted[];
   readonly burst: readonly BurstMessage[];
   readonly logFolder: string;
-  readonly waiting: WaitingMessages;
+  readonly waiting: ReadonlySet<string>;
 }): Promise<Report> {
   const deliveries = await firstDeliveries(join(options.logFolder, "res_server.txt"));
   const missing = options.accepted.filter(
@@ -69,7 +69,7 @@ export function inOrder(accepted: readonly Accepted[], deliveries: Iterable<stri
 /** Ids of the delivered messages; a set keeps the order in which they came first. */
 async function firstDeliveries(file: string): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  for await (const line of lines(file)) {
+  for await (const line of readLines(file)) {
     const delivery = deliverySchema.safeParse(parse(line));
     if (delivery.success) ids.add(delivery.data.messageId);
   }
@@ -78,28 +78,18 @@ async function firstDeliveries(file: string): Promise<ReadonlySet<string>> {
 
 async function deadLetteredIds(file: string): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  for await (const line of lines(file)) {
+  for await (const line of readLines(file)) {
     const settled = parseSettled(line);
     if (settled?.outcome === "dead-lettered") ids.add(settled.messageId);
   }
   return ids;
 }
 
-async function* lines(file: string): AsyncGenerator<string> {
-  const input = createReadStream(file);
-  const opened = await new Promise<boolean>((resolve) => {
-    input.once("open", () => resolve(true));
-    input.once("error", () => resolve(false));
-  });
-  // No file: nothing was ever delivered.
-  if (opened) yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-}
-
 function parse(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    // The last line, cut by a kill.
+    // A function's output may be anything; a kill may have cut it.
     return undefined;
   }
 }

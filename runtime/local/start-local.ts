@@ -1,26 +1,24 @@
-import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { LOCAL_ACCOUNT_ID } from "./account.ts";
 import { type BackendProcess, startBackend } from "./backend.ts";
 import { createQueues } from "./create-queues.ts";
 import { type EventSource, startEventSource } from "./function/event-source.ts";
-import { unpackFunction } from "./function/package.ts";
-import { FunctionRunner, platformEnvironment } from "./function/runner.ts";
 import { startGateway } from "./gateway/server.ts";
 import { openKeys } from "./keys.ts";
+import { openLogFile } from "./log-file.ts";
 import { choosePorts } from "./ports.ts";
 import type { QueueEngine } from "./queue/engine.ts";
 import { startQueueServer } from "./queue/server.ts";
+import type { SettledLine } from "./settled-line.ts";
+import { type LocalQueue, startFunction } from "./start-function.ts";
 import { synthesise } from "./synth.ts";
 import { startTableServer } from "./table/server.ts";
 import type { EmittedResource } from "./terraform/model.ts";
-import { type EmittedDeployment, readDeployment } from "./terraform/read-deployment.ts";
-import { followWaitingMessages, readWaitingMessages, type WaitingMessages } from "./waiting-messages.ts";
-
-/** The account that local ARNs are of. */
-export const LOCAL_ACCOUNT_ID = "000000000000";
+import { readDeployment } from "./terraform/read-deployment.ts";
+import { readOriginalIds, waitingMessages } from "./waiting-messages.ts";
 
 const PROJECT_ROOT = join(import.meta.dirname, "../..");
 /** How long an orderly stop waits for invocations under way. What it cuts off stays in its queue. */
@@ -30,7 +28,7 @@ const STOP_MILLISECONDS = 3_000;
 export interface LocalOptions {
   /** The data folder; one process at a time. */
   readonly data: string;
-  /** @default "dev" */
+  /** The deployment's name. @default `dev` when there is one, else the only one */
   readonly deployment?: string | undefined;
   /** The gateway's port. @default that of the last run in this folder, or a free one */
   readonly port?: number | undefined;
@@ -40,24 +38,8 @@ export interface LocalOptions {
   readonly synthesised?: string | undefined;
   /** Told of each stage, and of what goes wrong while it serves. @default nobody */
   readonly say?: ((line: string) => void) | undefined;
-  /** Waits so long between receiving a batch and invoking the function, as Lambda may. @default 0 */
-  readonly startDelayMilliseconds?: number | undefined;
-}
-
-/** One line of the consumer's log, as far as local mode reads it. */
-export interface SettledLine {
-  readonly queue: string;
-  readonly messageId: string;
-  readonly outcome: string;
-}
-
-/** A queue of the deployment, under its name in the configuration and in SQS. */
-export interface LocalQueue {
-  /** As in the route, e.g. `queue-1`. */
-  readonly name: string;
-  /** As in SQS, e.g. `dev-queue-1.fifo`. */
-  readonly physicalName: string;
-  readonly visibilityTimeoutSeconds: number;
+  /** How long a queue's n-th batch, counted from 1, waits before the function is invoked, as Lambda's may. @default no wait */
+  readonly startDelayMilliseconds?: ((batch: number) => number) | undefined;
 }
 
 /** A producer's key. */
@@ -76,23 +58,18 @@ export interface Local {
   readonly keys: readonly LocalKey[];
   readonly queues: readonly LocalQueue[];
   readonly engine: QueueEngine;
-  readonly waiting: WaitingMessages;
   readonly logFolder: string;
   /** Calls back for each `message.settled` of the consumer. @returns ends that */
   onSettled(listener: (line: SettledLine) => void): () => void;
   /** Messages in the deployment's queues, dead-letter queues not counted. */
   backlog(): number;
+  /** Ids of the messages that are in a queue now, dead-letter queues included; a copy there stands for its original, too. */
+  waiting(): ReadonlySet<string>;
+  /** Resolves when what the consumer has logged so far can be read from its log. */
+  flushLog(): Promise<void>;
   /** Stops everything, children included. */
   close(): Promise<void>;
 }
-
-const settledSchema = z.object({
-  event: z.literal("message.settled"),
-  queue: z.string(),
-  messageId: z.string(),
-  outcome: z.string(),
-});
-const queuesSchema = z.record(z.string(), z.object({ name: z.string(), visibilityTimeoutSeconds: z.number() }));
 
 /**
  * Starts a deployment on this machine from its emitted Terraform: gateway, queues, table, function and backend.
@@ -132,7 +109,7 @@ async function start(
   const queueFile = join(data, "queues.sqlite");
   await mkdir(logFolder, { recursive: true });
   // First of all, since it fails when another process has the data folder.
-  const ids = readWaitingMessages(queueFile);
+  const originals = readOriginalIds(queueFile);
   const { ports, moved } = await choosePorts(join(data, "ports.json"), options.port);
   for (const line of moved) say(line);
 
@@ -144,14 +121,14 @@ async function start(
   const backendUrl = options.backendUrl ?? `http://127.0.0.1:${ports.backend}/`;
   const deployment = await readDeployment({
     folder,
-    deployment: options.deployment ?? "dev",
+    deployment: options.deployment,
     variables: { backend_url: backendUrl },
     accountId: LOCAL_ACCOUNT_ID,
     endpoints: { sqs: `http://127.0.0.1:${ports.sqs}`, gateway: `http://127.0.0.1:${ports.gateway}` },
     apiKeyValue: openKeys(join(data, "keys.json")),
   });
   const { region, resources } = deployment;
-  say(`terraform    ${resources.length} resources in ${deployment.folders.size} stacks`);
+  say(`terraform    ${deployment.name}: ${resources.length} resources in ${deployment.stacks.length} stacks`);
   for (const line of deployment.ignored) say(`             read, not run: ${line}`);
 
   const queueServer = await startQueueServer({ file: queueFile, port: ports.sqs, region });
@@ -160,7 +137,6 @@ async function start(
   createQueues(engine, resources);
   // Whoever received them ended with the process that started it.
   engine.releaseInFlight();
-  const waiting = followWaitingMessages(engine, ids);
   say(`queues       ${queueServer.url}`);
 
   const table = await startTableServer({ resources, folder: join(data, "table"), port: ports.dynamodb, region });
@@ -168,20 +144,22 @@ async function start(
   say(`table        ${table.url}`);
 
   if (options.backendUrl === undefined) {
-    const backend: BackendProcess = await startBackend({ port: ports.backend, logFolder, onDeath: say });
+    const backend: BackendProcess = await startBackend({ port: ports.backend, logFolder, onFailure: say });
     stack.defer(() => backend.close());
   }
   say(`backend      ${backendUrl}`);
 
   const consumer = await startFunction(deployment, {
     data,
+    folder,
     endpoints: { sqs: queueServer.url, dynamodb: table.url },
+    say,
   });
   stack.defer(() => consumer.close());
   say(`function     ${consumer.runner.name}`);
 
-  const gatewayLog = createWriteStream(join(logFolder, "gateway.jsonl"), { flags: "a" });
-  stack.defer(() => void gatewayLog.end());
+  const gatewayLog = await openLogFile(join(logFolder, "gateway.jsonl"), say);
+  stack.defer(() => gatewayLog.close());
   const gateway = await startGateway({
     resources,
     port: ports.gateway,
@@ -189,7 +167,7 @@ async function start(
     endpoints: { sqs: queueServer.url },
     region,
     accountId: LOCAL_ACCOUNT_ID,
-    log: (entry) => void gatewayLog.write(`${JSON.stringify(entry)}\n`),
+    log: (entry) => gatewayLog.write(JSON.stringify(entry)),
   });
   stack.defer(() => gateway.close());
   say(`gateway      ${gateway.url}`);
@@ -217,77 +195,12 @@ async function start(
     keys: resources.filter(({ type }) => type === "aws_api_gateway_api_key").map(toKey),
     queues,
     engine,
-    waiting,
     logFolder,
     onSettled: consumer.onSettled,
     backlog: () => queues.reduce((sum, { physicalName }) => sum + countMessages(engine, physicalName), 0),
+    waiting: () => waitingMessages(engine, originals),
+    flushLog: consumer.flushLog,
   };
-}
-
-async function startFunction(
-  deployment: EmittedDeployment,
-  options: { readonly data: string; readonly endpoints: { readonly sqs: string; readonly dynamodb: string } },
-) {
-  const functions = deployment.resources.filter(({ type }) => type === "aws_lambda_function");
-  const [resource, another] = functions;
-  if (resource === undefined || another !== undefined) {
-    throw new Error(`local mode runs one function, the consumer; the stacks have ${functions.length}`);
-  }
-  const stackFolder = deployment.folders.get(resource.stack) ?? "";
-  const code = await unpackFunction(resource, stackFolder, join(options.data, "function"));
-  const log = createWriteStream(join(options.data, "logs", "consumer.jsonl"), { flags: "a" });
-  const listeners = new Set<(line: SettledLine) => void>();
-  const runner = new FunctionRunner({
-    package: code,
-    platform: platformEnvironment({
-      functionName: code.name,
-      memoryMegabytes: code.memoryMegabytes,
-      region: deployment.region,
-      endpoints: options.endpoints,
-    }),
-    log(line) {
-      log.write(`${line}\n`);
-      if (listeners.size === 0 || !line.includes('"message.settled"')) return;
-      const settled = parseSettled(line);
-      if (settled !== undefined) for (const listener of listeners) listener(settled);
-    },
-  });
-  const queues = Object.entries(queuesSchema.parse(JSON.parse(code.environment["QUEUES"] ?? "{}"))).map(
-    ([arn, { name, visibilityTimeoutSeconds }]): LocalQueue => ({
-      name,
-      physicalName: arn.slice(arn.lastIndexOf(":") + 1),
-      visibilityTimeoutSeconds,
-    }),
-  );
-  return {
-    runner,
-    queues,
-    onSettled(listener: (line: SettledLine) => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    async close() {
-      await runner.close();
-      log.end();
-    },
-  };
-}
-
-/**
- * Reads a line of `consumer.jsonl`.
- *
- * @returns undefined when it is no `message.settled`
- */
-export function parseSettled(line: string): SettledLine | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    // A function's output may be anything; a kill may have cut it.
-    return undefined;
-  }
-  const parsed = settledSchema.safeParse(value);
-  return parsed.success ? parsed.data : undefined;
 }
 
 async function stopSources(sources: readonly EventSource[]): Promise<void> {

@@ -3,11 +3,12 @@ import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type AcceptedFile, openAccepted, readAccepted } from "./accepted.ts";
 import { type BurstSize, CLASSIC_BURST, type Progress, sendBurst } from "./burst.ts";
+import { drain } from "./drain.ts";
+import { onNpmGone } from "./end-with-npm.ts";
 import { createOutput, type Output } from "./output.ts";
 import { startQueueServer } from "./queue/server.ts";
 import { report } from "./report.ts";
 import { type Local, startLocal } from "./start-local.ts";
-import { until } from "./until.ts";
 
 interface Options {
   readonly once?: true;
@@ -16,17 +17,20 @@ interface Options {
   readonly messages?: number;
   readonly groups?: number;
   readonly port?: number;
+  readonly deployment?: string;
   readonly data: string;
 }
 
 /** Of the queue server alone, which serves no deployment: the example deployment's. */
 const SQS_ONLY_REGION = "ap-northeast-2";
-const SQS_ONLY_CONFLICTS = ["once", "json", "messages", "groups"];
+const SQS_ONLY_CONFLICTS = ["once", "json", "messages", "groups", "deployment"];
 
 /** Past the visibility timeout, after which a message that a crash left behind is received again. */
 const PATIENCE_MILLISECONDS = 60_000;
 /** Ctrl-C before the burst was settled: 128 + SIGINT, as shells have it. */
 const INTERRUPTED = 130;
+/** Under npm, one Ctrl-C comes twice: from the terminal, and passed on by npm. */
+const SAME_SIGNAL_MILLISECONDS = 500;
 
 /**
  * The command behind `npm start`.
@@ -39,16 +43,33 @@ export async function main(argv: readonly string[]): Promise<void> {
   const options = command.opts<Options>();
   const output = createOutput(options.json === true);
   const stopping = new AbortController();
+  let stoppingSince = 0;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      // The second one does not wait: children end when this process does.
-      if (stopping.signal.aborted) process.exit(INTERRUPTED);
+      if (!stopping.signal.aborted) {
+        stoppingSince = performance.now();
+        stopping.abort();
+      } else if (performance.now() - stoppingSince > SAME_SIGNAL_MILLISECONDS) {
+        // The second one does not wait: children end when this process does.
+        process.exit(INTERRUPTED);
+      }
+    });
+  }
+  // Whoever read this is gone (`npm start | head -1`), or its disk is full.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => {
+      process.exitCode = 1;
       stopping.abort();
     });
   }
+  // As after a kill of this process: children end with it, and the next start drains. A stop under way is let finish.
+  onNpmGone(() => {
+    if (!stopping.signal.aborted) process.exit(INTERRUPTED);
+  });
   try {
     await mkdir(resolve(options.data), { recursive: true });
-    process.exitCode = await (options.sqsOnly === true ? serveQueues : serve)(options, output, stopping.signal);
+    const code = await (options.sqsOnly === true ? serveQueues : serve)(options, output, stopping.signal);
+    process.exitCode ??= code;
   } catch (error) {
     output.fail(error instanceof Error ? error.message : String(error));
     process.exitCode = 1;
@@ -58,10 +79,11 @@ export async function main(argv: readonly string[]): Promise<void> {
 function createCommand(): Command {
   return new Command("npm start --")
     .description("Runs the whole path on this machine, from the emitted Terraform, and sends a burst through it.")
-    .option("--once", "stop after the burst; exit 0 only if every message was settled, in order, and none lost")
+    .option("--once", "stop after the burst; exit 0 only if every message was settled, in order, and none lost or left")
     .option("--messages <n>", `size of the burst; 0 for none (default: 4 a group)`, wholeNumber(0))
     .option("--groups <n>", "groups of the burst, spread over the queues (default: 1)", wholeNumber(1))
-    .option("--data <dir>", "folder of queues, table, logs, keys and ports", ".local")
+    .option("--deployment <name>", "which one of main.ts (default: dev when there is one, else the only one)")
+    .option("--data <dir>", "folder of queues, table, logs, keys and ports, one for each deployment", folder, ".local")
     .option("--port <port>", "the gateway's port (default: the last one, or a free one)", portNumber)
     .option("--json", "one JSON document on stdout once the burst is settled, all else on stderr")
     .addOption(
@@ -77,6 +99,11 @@ function wholeNumber(least: number): (text: string) => number {
     if (/^\d{1,7}$/.test(text) && Number(text) >= least) return Number(text);
     throw new InvalidArgumentError(`It takes a whole number from ${least} to 9999999.`);
   };
+}
+
+function folder(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("It takes a folder.");
 }
 
 function portNumber(text: string): number {
@@ -98,13 +125,13 @@ async function serveQueues(options: Options, output: Output, signal: AbortSignal
 
 async function serve(options: Options, output: Output, signal: AbortSignal): Promise<number> {
   const data = resolve(options.data);
-  const local = await startLocal({ data, port: options.port, say: output.say });
+  const local = await startLocal({ data, port: options.port, deployment: options.deployment, say: output.say });
   try {
     const accepted = await openAccepted(join(data, "accepted.jsonl"));
     try {
-      await drain(local, output, signal);
+      const drained = await drain(local, { say: output.say, signal, patienceMilliseconds: patience(local) });
       output.welcome(local);
-      const succeeded = await burst(local, options, accepted, output, signal);
+      const succeeded = (await burst(local, options, accepted, output, signal)) && (drained || local.backlog() === 0);
       if (options.once === true) return succeeded ? 0 : signal.aborted ? INTERRUPTED : 1;
       if (!signal.aborted) output.say("serving; Ctrl-C stops it");
       await stopped(signal);
@@ -116,22 +143,6 @@ async function serve(options: Options, output: Output, signal: AbortSignal): Pro
     output.say("stopping");
     await local.close();
   }
-}
-
-/** Lets what an earlier run left in the queues reach the backend first. */
-async function drain(local: Local, output: Output, signal: AbortSignal): Promise<void> {
-  let left = local.backlog();
-  if (left === 0) return;
-  output.say(`draining     ${left} messages of the last run`);
-  let last = Date.now();
-  const settled = () => {
-    last = Date.now();
-  };
-  local.engine.on("deleted", settled);
-  await until(() => local.backlog() === 0, { signal, patience: () => last + patience(local) });
-  local.engine.off("deleted", settled);
-  left = local.backlog();
-  output.say(left === 0 ? "drained" : `draining     ${left} messages still wait: see the logs`);
 }
 
 async function burst(
@@ -154,7 +165,8 @@ async function burst(
   progress.end();
   const seconds = (performance.now() - started) / 1_000;
   const all = await readAccepted(join(resolve(options.data), "accepted.jsonl"));
-  const found = await report({ accepted: all, burst: messages, logFolder: local.logFolder, waiting: local.waiting });
+  await local.flushLog();
+  const found = await report({ accepted: all, burst: messages, logFolder: local.logFolder, waiting: local.waiting() });
   output.result(local, messages, found, seconds);
   const settled = messages.filter(({ milliseconds }) => milliseconds !== null).length;
   return settled === size.messages && found.ordered && found.lost === 0;

@@ -2,36 +2,39 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { COPY_ATTRIBUTES } from "../message.ts";
 import type { QueueEngine } from "./queue/engine.ts";
 
-const rowSchema = z.object({ message_id: z.string(), message_attributes: z.string().nullable() });
+const rowSchema = z.object({ message_id: z.string(), message_attributes: z.string() });
 const attributesSchema = z.object({
-  "original-message-id": z.object({ stringValue: z.string() }).optional(),
+  [COPY_ATTRIBUTES.originalMessageId]: z.object({ stringValue: z.string() }).optional(),
 });
 
-/** Which messages are in the queues: what is neither there nor delivered is lost. */
-export interface WaitingMessages {
-  /** Whether a message is in a queue, or a copy of it in a dead-letter queue. */
-  has(messageId: string): boolean;
-}
+/** Of a message in a dead-letter queue that an earlier run's consumer put there: the id that it had before, by its own. */
+export type OriginalIds = ReadonlyMap<string, string>;
 
 /**
- * Reads which messages a queue file holds. Before the engine opens the file, since then it is the engine's alone.
+ * Reads the original ids of the dead-lettered copies in a queue file. Before the engine opens the file, since then it is the
+ * engine's alone.
  *
  * @throws Error when another process has the file
- * @example const ids = readWaitingMessages(".local/queues.sqlite");
+ * @example const originals = readOriginalIds(".local/queues.sqlite");
  */
-export function readWaitingMessages(file: string): Set<string> {
-  const ids = new Set<string>();
-  if (!existsSync(file)) return ids;
+export function readOriginalIds(file: string): OriginalIds {
+  const originals = new Map<string, string>();
+  if (!existsSync(file)) return originals;
   const database = new DatabaseSync(file, { timeout: 1_000 });
   try {
-    for (const row of database.prepare("SELECT message_id, message_attributes FROM messages").iterate()) {
+    // A kill between the file's making and its tables' leaves it empty.
+    const table = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'messages'").get();
+    if (table === undefined) return originals;
+    const rows = database.prepare(
+      "SELECT message_id, message_attributes FROM messages WHERE message_attributes IS NOT NULL",
+    );
+    for (const row of rows.iterate()) {
       const { message_id: id, message_attributes: attributes } = rowSchema.parse(row);
-      ids.add(id);
-      // The consumer's dead-lettered copy has an id of its own, and names the first one.
-      const original = attributes === null ? undefined : attributesSchema.parse(JSON.parse(attributes));
-      if (original?.["original-message-id"] !== undefined) ids.add(original["original-message-id"].stringValue);
+      const { [COPY_ATTRIBUTES.originalMessageId]: original } = attributesSchema.parse(JSON.parse(attributes));
+      if (original !== undefined) originals.set(id, original.stringValue);
     }
   } catch (cause) {
     if (!(cause instanceof Error) || !cause.message.includes("locked")) throw cause;
@@ -42,16 +45,23 @@ export function readWaitingMessages(file: string): Set<string> {
   } finally {
     database.close();
   }
-  return ids;
+  return originals;
 }
 
 /**
- * Keeps account of the messages in the queues from now on.
+ * Ids of the messages that are in a queue right now, dead-letter queues included: asked of the queues themselves, since what a
+ * purge or the retention takes away is told by no event.
  *
- * @param ids what {@link readWaitingMessages} found
+ * @param originals what {@link readOriginalIds} found: a copy that is still there stands for its original
  */
-export function followWaitingMessages(engine: QueueEngine, ids: Set<string>): WaitingMessages {
-  engine.on("sent", ({ messageId }) => ids.add(messageId));
-  engine.on("deleted", ({ messageId }) => ids.delete(messageId));
-  return { has: (messageId) => ids.has(messageId) };
+export function waitingMessages(engine: QueueEngine, originals: OriginalIds): ReadonlySet<string> {
+  const waiting = new Set<string>();
+  for (const name of engine.listQueues()) {
+    for (const id of engine.messageIds(name)) {
+      waiting.add(id);
+      const original = originals.get(id);
+      if (original !== undefined) waiting.add(original);
+    }
+  }
+  return waiting;
 }

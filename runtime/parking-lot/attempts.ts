@@ -1,4 +1,5 @@
 import { DeleteItemCommand, type DynamoDBClient, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { giveUpAfter } from "../consumer/give-up.ts";
 import { itemKey } from "./keys.ts";
 
 /** A message as its counter names it. */
@@ -23,47 +24,53 @@ export interface Attempts {
 /**
  * The counters in the parking-lot table: attribute `attempts`, and `expiresAt` (epoch seconds) for the table's TTL.
  *
- * A lost answer makes the SDK send an `ADD` again, so a count can be one too high, never too low: the message is rejected
- * an attempt early.
+ * A lost answer makes the SDK send an `ADD` again, and one that was given up can still land, so a count can be too high: the
+ * message is rejected an attempt early.
  *
+ * @param options.callMilliseconds how long a call may take, its retries included
  * @param options.now milliseconds since the epoch
  * @throws the SDK's errors; and AttemptsError when an item has no number where the count should be
- * @example await createAttempts({ client, table: "dev-parking-lot", now: Date.now }).add(queue, message) // 1
+ * @example await createAttempts({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).add(queue, message) // 1
  */
 export function createAttempts({
   client,
   table,
+  callMilliseconds,
   now,
 }: {
   readonly client: DynamoDBClient;
   readonly table: string;
+  readonly callMilliseconds: number;
   readonly now: () => number;
 }): Attempts {
   return {
     async read(queue, { groupId, sequenceNumber }) {
       const Key = { ...itemKey(queue, groupId, "attempts", sequenceNumber) };
-      const { Item } = await client.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }));
+      const command = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
+      const { Item } = await giveUpAfter(callMilliseconds, (abortSignal) => client.send(command, { abortSignal }));
       return Item === undefined ? 0 : parseCount(Item["attempts"]?.N);
     },
     async add({ name, retentionSeconds }, { groupId, sequenceNumber }) {
-      const { Attributes } = await client.send(
-        new UpdateItemCommand({
-          TableName: table,
-          Key: { ...itemKey(name, groupId, "attempts", sequenceNumber) },
-          UpdateExpression: "ADD #attempts :one SET #expiresAt = :expiresAt",
-          ExpressionAttributeNames: { "#attempts": "attempts", "#expiresAt": "expiresAt" },
-          ExpressionAttributeValues: {
-            ":one": { N: "1" },
-            ":expiresAt": { N: String(Math.ceil(now() / 1000) + retentionSeconds) },
-          },
-          ReturnValues: "UPDATED_NEW",
-        }),
+      const command = new UpdateItemCommand({
+        TableName: table,
+        Key: { ...itemKey(name, groupId, "attempts", sequenceNumber) },
+        UpdateExpression: "ADD #attempts :one SET #expiresAt = :expiresAt",
+        ExpressionAttributeNames: { "#attempts": "attempts", "#expiresAt": "expiresAt" },
+        ExpressionAttributeValues: {
+          ":one": { N: "1" },
+          ":expiresAt": { N: String(Math.ceil(now() / 1000) + retentionSeconds) },
+        },
+        ReturnValues: "UPDATED_NEW",
+      });
+      const { Attributes } = await giveUpAfter(callMilliseconds, (abortSignal) =>
+        client.send(command, { abortSignal }),
       );
       return parseCount(Attributes?.["attempts"]?.N);
     },
     async clear(queue, { groupId, sequenceNumber }) {
       const Key = { ...itemKey(queue, groupId, "attempts", sequenceNumber) };
-      await client.send(new DeleteItemCommand({ TableName: table, Key }));
+      const command = new DeleteItemCommand({ TableName: table, Key });
+      await giveUpAfter(callMilliseconds, (abortSignal) => client.send(command, { abortSignal }));
     },
   };
 }

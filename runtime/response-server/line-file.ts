@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, truncate } from "node:fs/promises";
 
 /** A file that grows by whole lines. */
 export interface LineFile {
@@ -24,11 +24,12 @@ const NEWLINE = 0x0a;
  * @example await openLineFile("logs/res_server.txt", (line, offset) => console.log(offset, line.length))
  */
 export async function openLineFile(path: string, onLine?: (line: Buffer, offset: number) => void): Promise<LineFile> {
+  const found = await findEnd(path, onLine);
+  let { size } = found;
+  const cutBytes = found.written - size;
+  // By path: a handle that appends may not cut, on Windows.
+  if (cutBytes > 0) await truncate(path, size);
   const file = await open(path, "a+");
-  const written = (await file.stat()).size;
-  let size = await readLines(file, onLine);
-  const cutBytes = written - size;
-  if (cutBytes > 0) await file.truncate(size);
   let torn = false;
   return {
     cutBytes,
@@ -37,7 +38,7 @@ export async function openLineFile(path: string, onLine?: (line: Buffer, offset:
     },
     async append(lines) {
       // Half a line must not become the beginning of the next one.
-      if (torn) await file.truncate(size);
+      if (torn) await truncate(path, size);
       torn = true;
       await file.appendFile(lines);
       await file.datasync();
@@ -54,8 +55,45 @@ export async function openLineFile(path: string, onLine?: (line: Buffer, offset:
   };
 }
 
+/**
+ * @returns the file's bytes, and those of its whole lines
+ * @throws the file system's errors but for a file that does not exist: a file that cannot be read must not be cut
+ */
+async function findEnd(
+  path: string,
+  onLine?: (line: Buffer, offset: number) => void,
+): Promise<{ readonly written: number; readonly size: number }> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return { written: 0, size: 0 };
+    throw error;
+  }
+  try {
+    const written = (await file.stat()).size;
+    return { written, size: await (onLine === undefined ? lastNewline(file, written) : readLines(file, onLine)) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Looks from the end on. @returns the offset behind the last newline */
+async function lastNewline(file: FileHandle, written: number): Promise<number> {
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  for (let end = written; end > 0; ) {
+    const start = Math.max(0, end - CHUNK_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, end - start, start);
+    if (bytesRead !== end - start) throw new Error(`read ${bytesRead} of ${end - start} bytes at ${start}`);
+    const found = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE);
+    if (found !== -1) return start + found + 1;
+    end = start;
+  }
+  return 0;
+}
+
 /** @returns the offset behind the last newline */
-async function readLines(file: FileHandle, onLine?: (line: Buffer, offset: number) => void): Promise<number> {
+async function readLines(file: FileHandle, onLine: (line: Buffer, offset: number) => void): Promise<number> {
   let lineStart = 0;
   let at = 0;
   let parts: Buffer[] = [];
@@ -66,7 +104,7 @@ async function readLines(file: FileHandle, onLine?: (line: Buffer, offset: numbe
     let from = 0;
     for (let end = nextNewline(0); end !== -1; end = nextNewline(from)) {
       parts.push(buffer.subarray(from, end));
-      onLine?.(Buffer.concat(parts), lineStart);
+      onLine(Buffer.concat(parts), lineStart);
       parts = [];
       from = end + 1;
       lineStart = at + from;

@@ -49,7 +49,7 @@ export function parseRequest(body: Buffer): ResponseRequest {
  * @example answerOf(request) // '{"status_code":200,"content":{"data":{"transSeq":"1"}}}'
  */
 export function answerOf({ text, data }: ResponseRequest): string {
-  return `{"status_code":${JSON.stringify(data["http_status"] ?? 200)},"content":${text}}`;
+  return `{"status_code":${JSON.stringify(Object.hasOwn(data, "http_status") ? data["http_status"] : 200)},"content":${text}}`;
 }
 
 /**

@@ -12,16 +12,18 @@ if (file === undefined || exportName === undefined) throw new Error("bootstrap: 
 // The channel closes when local mode ends, however it ends: no process of a function outlives it.
 process.on("disconnect", () => process.exit(0));
 
-// The next process of this function then starts in half the time.
+// Ctrl-C and a closed terminal reach every process of the terminal; who ends this one is local mode, in its own order.
+for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
+
+// The next process of this function then starts in half the time: so what has to be compiled is imported from here on.
 enableCompileCache(join(dirname(file), ".compile-cache"));
-// Ctrl-C reaches every process of the terminal; who ends this one is local mode, in its own order.
-process.on("SIGINT", () => undefined);
+const { toFunctionSchema } = await import("./protocol.ts");
 
 const exported: unknown = Reflect.get(await import(pathToFileURL(file).href), exportName);
 if (typeof exported !== "function") throw new Error(`${file} exports no function ${exportName}`);
 
-process.on("message", (invocation: ToFunction) => {
-  void answer(invocation);
+process.on("message", (message) => {
+  void answer(toFunctionSchema.parse(message));
 });
 send({ kind: "ready" });
 

@@ -9,10 +9,6 @@ import type { FunctionRunner } from "./runner.ts";
 
 /** A poller between one queue and one function. */
 export interface EventSource {
-  /** The queue's name in SQS. */
-  readonly queueName: string;
-  /** Invocations under way. */
-  readonly running: number;
   /** Takes nothing more; resolves when the invocations under way have ended. */
   stop(): Promise<void>;
 }
@@ -22,8 +18,13 @@ export interface EventSourceOptions {
   readonly engine: QueueEngine;
   readonly runner: FunctionRunner;
   readonly region: string;
-  /** Waits this long between receiving and invoking, as Lambda does under load. @default 0 */
-  readonly startDelayMilliseconds?: number | undefined;
+  /**
+   * How long to wait between receiving a batch and invoking the function, as Lambda does under load.
+   *
+   * @param batch counts this source's batches from 1
+   * @default no wait
+   */
+  readonly startDelayMilliseconds?: ((batch: number) => number) | undefined;
   /** Told of every invocation that failed as a whole: its messages wait for their visibility timeout. */
   readonly onFailure?: ((reason: string) => void) | undefined;
 }
@@ -77,6 +78,7 @@ export function startEventSource(options: EventSourceOptions): EventSource {
   const stopping = new AbortController();
   const loops: Promise<void>[] = [];
   let running = 0;
+  let batches = 0;
 
   async function poll(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -108,7 +110,8 @@ export function startEventSource(options: EventSourceOptions): EventSource {
     const { event, messages, rest } = cut(received, mapping.event_source_arn, region);
     // Behind a group's messages in flight, so the group's order is safe.
     for (const { receiptHandle } of rest.toReversed()) engine.changeVisibility(queueName, receiptHandle, 0);
-    if (options.startDelayMilliseconds !== undefined) await sleep(options.startDelayMilliseconds);
+    batches += 1;
+    if (options.startDelayMilliseconds !== undefined) await sleep(options.startDelayMilliseconds(batches));
     const result = await runner.invoke(event);
     const ids = messages.map(({ messageId }) => messageId);
     const failed = reports ? failedItems(result, ids) : new Set();
@@ -131,10 +134,6 @@ export function startEventSource(options: EventSourceOptions): EventSource {
   }
 
   return {
-    queueName,
-    get running() {
-      return running;
-    },
     async stop() {
       clearInterval(growth);
       stopping.abort();

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { FunctionPackage } from "./package.ts";
-import type { FromFunction, ToFunction } from "./protocol.ts";
+import { type FromFunction, fromFunctionSchema, type ToFunction } from "./protocol.ts";
 
 /** Why an invocation gave no result. */
 export type InvocationErrorCode = "timed-out" | "crashed" | "threw";
@@ -26,16 +26,22 @@ export interface ProcessOptions {
   readonly platform: Readonly<Record<string, string>>;
   /** Takes each line of the function's output, without its newline. */
   readonly log: (line: string) => void;
+  /** How long a process may take to load the handler. @default 10000, Lambda's limit of the init phase */
+  readonly loadMilliseconds?: number | undefined;
 }
+
+/** Lambda Developer Guide, "Lambda execution environment lifecycle": the init phase is limited to 10 seconds. */
+const LOAD_MILLISECONDS = 10_000;
 
 /** One execution environment: a process that answers one invocation at a time and is kept for the next. */
 export class FunctionProcess {
   readonly #options: ProcessOptions;
   readonly #child: ChildProcess;
   readonly #ready: Promise<void>;
-  readonly #exited: Promise<void>;
+  readonly #closed: Promise<void>;
   #answer: ((message: FromFunction | undefined) => void) | undefined;
-  #alive = true;
+  #usable = true;
+  #loadTimedOut = false;
 
   constructor(options: ProcessOptions) {
     this.#options = options;
@@ -60,28 +66,52 @@ export class FunctionProcess {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on("line", options.log);
     }
+    const timer = setTimeout(() => {
+      this.#loadTimedOut = true;
+      this.#end();
+    }, this.#loadMilliseconds);
     this.#ready = new Promise((resolve) => {
-      this.#answer = () => resolve();
-    });
-    this.#child.on("message", (message: FromFunction) => this.#answer?.(message));
-    this.#exited = new Promise((resolve) => {
-      const gone = () => {
-        this.#alive = false;
-        this.#answer?.(undefined);
+      this.#answer = () => {
+        clearTimeout(timer);
         resolve();
       };
-      this.#child.once("exit", gone);
-      this.#child.once("error", gone);
+    });
+    this.#child.on("message", (message) => {
+      const said = fromFunctionSchema.safeParse(message);
+      if (said.success) this.#answer?.(said.data);
+      // The channel is the function's too, and what comes over it is anything.
+      else this.#end();
+    });
+    const gone = () => {
+      this.#usable = false;
+      this.#answer?.(undefined);
+    };
+    this.#child.once("exit", gone);
+    // Closed: its last lines were read, too.
+    this.#closed = new Promise((resolve) => {
+      this.#child.once("close", () => resolve());
+      // Also of a message that could not be sent: more than once, then.
+      this.#child.on("error", () => {
+        gone();
+        if (this.#child.pid === undefined) resolve();
+        else this.#end();
+      });
     });
   }
 
   /** Whether it can take another invocation. */
-  get alive(): boolean {
-    return this.#alive;
+  get usable(): boolean {
+    return this.#usable;
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
+  get #loadMilliseconds(): number {
+    return this.#options.loadMilliseconds ?? LOAD_MILLISECONDS;
+  }
+
+  /** From here on it takes nothing more, though its end comes later. */
+  #end(): void {
+    this.#usable = false;
+    this.#child.kill("SIGKILL");
   }
 
   /**
@@ -92,12 +122,15 @@ export class FunctionProcess {
   async invoke(event: unknown): Promise<unknown> {
     const { package: code } = this.#options;
     await this.#ready;
-    if (!this.#alive) throw new InvocationError("crashed", `${code.name} ended before it was invoked`);
+    if (this.#loadTimedOut) {
+      throw new InvocationError("timed-out", `${code.name} took longer than ${this.#loadMilliseconds} ms to load`);
+    }
+    if (!this.#usable) throw new InvocationError("crashed", `${code.name} ended before it was invoked`);
     let timedOut = false;
     const message = await new Promise<FromFunction | undefined>((resolve) => {
       const timer = setTimeout(() => {
         timedOut = true;
-        this.#child.kill("SIGKILL");
+        this.#end();
       }, code.timeoutSeconds * 1_000);
       this.#answer = (answer) => {
         clearTimeout(timer);
@@ -115,16 +148,17 @@ export class FunctionProcess {
       // A channel that closed meanwhile shows as the process's exit.
       this.#child.send(invocation, () => undefined);
     });
+    if (timedOut) throw new InvocationError("timed-out", `${code.name} took longer than ${code.timeoutSeconds} s`);
     if (message?.kind === "result") return message.result;
     if (message?.kind === "error") throw new InvocationError("threw", `${code.name} threw ${message.name}`);
-    if (timedOut) throw new InvocationError("timed-out", `${code.name} took longer than ${code.timeoutSeconds} s`);
+    // Of a process that is still there, this would be no answer to its invocation.
+    this.#end();
     throw new InvocationError("crashed", `${code.name} ended in the middle of an invocation`);
   }
 
-  /** Ends the process now. */
+  /** Ends the process now; resolves when it has ended and its output was read. */
   async kill(): Promise<void> {
-    if (!this.#alive) return;
-    this.#child.kill("SIGKILL");
-    await this.#exited;
+    this.#end();
+    await this.#closed;
   }
 }

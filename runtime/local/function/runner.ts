@@ -21,11 +21,6 @@ export class FunctionRunner {
     return this.#options.package.arn;
   }
 
-  /** The processes that are alive, busy or warm. */
-  get pids(): readonly number[] {
-    return [...this.#all].flatMap(({ alive, pid }) => (alive && pid !== undefined ? [pid] : []));
-  }
-
   /** @throws InvocationError `timed-out`, `crashed` or `threw` */
   async invoke(event: unknown): Promise<unknown> {
     if (this.#closed) throw new Error(`${this.name} was closed`);
@@ -34,14 +29,14 @@ export class FunctionRunner {
     try {
       return await execution.invoke(event);
     } finally {
-      if (execution.alive) this.#idle.push(execution);
+      if (execution.usable) this.#idle.push(execution);
       else this.#all.delete(execution);
     }
   }
 
   #takeIdle(): FunctionProcess | undefined {
     for (let execution = this.#idle.pop(); execution !== undefined; execution = this.#idle.pop()) {
-      if (execution.alive) return execution;
+      if (execution.usable) return execution;
       this.#all.delete(execution);
     }
     return undefined;

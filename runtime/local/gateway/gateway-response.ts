@@ -1,4 +1,5 @@
 import { GatewayError } from "./error.ts";
+import { fixedHeaders } from "./fixed-headers.ts";
 import type { Declared } from "./resources.ts";
 
 /** An answer that API Gateway makes by itself: its status, and its own text where none is declared. */
@@ -91,17 +92,6 @@ function readCustom({ address, values }: Declared<"aws_api_gateway_gateway_respo
   for (const [variable, name] of template.matchAll(VARIABLE)) {
     if (!KNOWN_VARIABLES.has(name ?? "")) fail(`response_templates: ${variable} is not known here`);
   }
-  const headers = Object.fromEntries(
-    Object.entries(values.response_parameters).map(([parameter, value]) => {
-      const header = /^gatewayresponse\.header\.(.+)$/.exec(parameter)?.[1];
-      const fixed = /^'(.*)'$/.exec(value)?.[1];
-      if (header === undefined || fixed === undefined) {
-        return fail(
-          `response_parameters: ${parameter} = ${value}: only gatewayresponse.header.<name> = '<text>' runs here`,
-        );
-      }
-      return [header, fixed];
-    }),
-  );
+  const headers = fixedHeaders(`${address}: response_parameters`, "gatewayresponse", values.response_parameters);
   return { status: values.status_code === undefined ? undefined : Number(values.status_code), headers, template };
 }

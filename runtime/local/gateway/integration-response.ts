@@ -1,4 +1,5 @@
 import { GatewayError } from "./error.ts";
+import { fixedHeaders } from "./fixed-headers.ts";
 import type { Answer } from "./gateway-response.ts";
 import type { IntegrationAnswer } from "./integration.ts";
 import type { Declared } from "./resources.ts";
@@ -23,6 +24,7 @@ export function integrationResponses(
 ): IntegrationResponses {
   const declaredStatuses = new Set(methodResponses.map(({ values }) => values.status_code));
   const choices = declarations.map((declaration) => readChoice(declaration, declaredStatuses));
+  refuseAmbiguous(choices);
   return (answer, request) => {
     const choice =
       choices.find(({ pattern }) => pattern?.test(String(answer.status))) ??
@@ -42,6 +44,23 @@ export function integrationResponses(
   };
 }
 
+/** API Gateway does not say which of two patterns wins. */
+function refuseAmbiguous(choices: readonly { readonly address: string; readonly pattern: RegExp | undefined }[]): void {
+  for (const [at, { address, pattern }] of choices.entries()) {
+    for (const other of choices.slice(at + 1)) {
+      const status = STATUSES.find((candidate) => pattern?.test(candidate) && other.pattern?.test(candidate));
+      const both = pattern === undefined && other.pattern === undefined ? "every other status" : status;
+      if (both === undefined) continue;
+      throw new GatewayError(
+        "RESOURCE_INVALID",
+        `${address}: selection_pattern: ${both} is taken by another too, ${other.address}`,
+      );
+    }
+  }
+}
+
+const STATUSES = Array.from({ length: 500 }, (_, at) => String(100 + at));
+
 function readChoice(
   { address, values }: Declared<"aws_api_gateway_integration_response">,
   declaredStatuses: ReadonlySet<string>,
@@ -53,19 +72,9 @@ function readChoice(
   const other = Object.keys(values.response_templates).find((type) => type !== "application/json");
   if (other !== undefined) fail(`response_templates: ${other}: only application/json runs here`);
   const source = values.response_templates["application/json"];
-  const headers = Object.fromEntries(
-    Object.entries(values.response_parameters).map(([parameter, value]) => {
-      const header = /^method\.response\.header\.(.+)$/.exec(parameter)?.[1];
-      const fixed = /^'(.*)'$/.exec(value)?.[1];
-      if (header === undefined || fixed === undefined) {
-        return fail(
-          `response_parameters: ${parameter} = ${value}: only method.response.header.<name> = '<text>' runs here`,
-        );
-      }
-      return [header, fixed];
-    }),
-  );
+  const headers = fixedHeaders(`${address}: response_parameters`, "method.response", values.response_parameters);
   return {
+    address,
     status: Number(values.status_code),
     pattern: values.selection_pattern === "" ? undefined : statusPattern(values.selection_pattern, fail),
     headers,

@@ -1,5 +1,6 @@
 import { Agent, request } from "node:http";
 import { GatewayError } from "./error.ts";
+import { fixedHeaders } from "./fixed-headers.ts";
 import type { Permissions } from "./policy.ts";
 import type { Declared } from "./resources.ts";
 
@@ -48,7 +49,7 @@ export function sqsIntegration(
       `${address}: uri: ${values.uri}: expected arn:aws:apigateway:${region}:sqs:path/<account>/<queue>`,
     );
   }
-  const headers = integrationHeaders(address, values.request_parameters);
+  const headers = fixedHeaders(`${address}: request_parameters`, "integration.request", values.request_parameters);
   const target = headers["X-Amz-Target"];
   const url = new URL(`/${account}/${queueName}`, endpoint);
   return async (body) => {
@@ -57,22 +58,6 @@ export function sqsIntegration(
     if (!permissions(permissionFor(action), `arn:aws:sqs:${region}:${account}:${queue}`)) return denied(target);
     return call(url, headers, body, agent, values.timeout_milliseconds);
   };
-}
-
-function integrationHeaders(address: string, parameters: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(parameters).map(([parameter, value]) => {
-      const header = /^integration\.request\.header\.(.+)$/.exec(parameter)?.[1];
-      const fixed = /^'(.*)'$/.exec(value)?.[1];
-      if (header === undefined || fixed === undefined) {
-        throw new GatewayError(
-          "RESOURCE_INVALID",
-          `${address}: request_parameters: ${parameter} = ${value}: only integration.request.header.<name> = '<text>' runs here`,
-        );
-      }
-      return [header, fixed];
-    }),
-  );
 }
 
 function sqsAction(target: string | undefined, body: string): string {

@@ -18,7 +18,7 @@ const blocks = <T extends z.ZodType>(schema: T) =>
 const method = { rest_api_id: text, resource_id: text, http_method: text, id };
 
 /** The arguments of each resource type that the local gateway runs. Strict: what is not named here is refused. */
-const SCHEMAS = {
+const schemas = {
   aws_api_gateway_rest_api: z.strictObject({
     id: text,
     name: text,
@@ -186,16 +186,19 @@ const SCHEMAS = {
   aws_iam_role_policy: z.strictObject({ id, name: text.optional(), role: text, policy: text }),
 } as const;
 
-export type GatewayResourceType = keyof typeof SCHEMAS;
+/** The checked arguments of each type. */
+type Values = { readonly [T in keyof typeof schemas]: z.output<(typeof schemas)[T]> };
+
+/** The same schemas, so typed that the compiler knows what the schema of a type makes. */
+const SCHEMAS: { readonly [T in keyof Values]: z.ZodType<Values[T]> } = schemas;
+
+export type GatewayResourceType = keyof Values;
 
 /** One resource with its arguments checked. */
 export interface Declared<T extends GatewayResourceType> {
   readonly address: string;
-  readonly values: z.output<(typeof SCHEMAS)[T]>;
+  readonly values: Values[T];
 }
-
-/** Terraform's own arguments: they order and guard an apply, and say nothing about a request. */
-const META_ARGUMENTS = new Set(["//", "depends_on", "lifecycle", "provider"]);
 
 /**
  * All resources of one type, their arguments checked.
@@ -210,10 +213,7 @@ export function declared<T extends GatewayResourceType>(
 }
 
 function check<T extends GatewayResourceType>(resource: EmittedResource, type: T): Declared<T> {
-  const values = Object.fromEntries(Object.entries(resource.values).filter(([key]) => !META_ARGUMENTS.has(key)));
-  // The compiler does not follow that SCHEMAS[type] makes exactly the output of SCHEMAS[T].
-  const schema = SCHEMAS[type] as unknown as z.ZodType<Declared<T>["values"]>;
-  const parsed = schema.safeParse(values);
+  const parsed = SCHEMAS[type].safeParse(resource.values);
   if (parsed.success) return { address: resource.address, values: parsed.data };
   const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`);
   throw new GatewayError("RESOURCE_INVALID", `${resource.address}: ${problems.join("; ")}`);

@@ -5,6 +5,7 @@ import type { EmittedResource } from "../terraform/model.ts";
 import { type Api, type Route, readApi } from "./api.ts";
 import type { Answer, GatewayResponseType } from "./gateway-response.ts";
 import { IntegrationError } from "./integration.ts";
+import { answerMalformed } from "./malformed.ts";
 import { TemplateError } from "./template/error.ts";
 import { QuotaStore, TokenBucket } from "./usage-plan.ts";
 
@@ -51,7 +52,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const api = readApi(options.resources, { sqs: options.endpoints.sqs, region: options.region, agent });
   const quotas = new QuotaStore(options.file);
   const pipeline = new Pipeline(api, quotas, options);
-  const server = createServer((request, response) => void pipeline.serve(request, response));
+  const underWay = new Set<Promise<void>>();
+  const server = createServer((request, response) => {
+    const served = pipeline.serve(request, response).finally(() => underWay.delete(served));
+    underWay.add(served);
+  });
+  answerMalformed(server);
   let origin: string;
   try {
     origin = await listen(server, options.port);
@@ -62,8 +68,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     url: `${origin}/${api.stage}`,
     async close() {
-      agent.destroy();
       await stopListening(server);
+      agent.destroy();
+      await Promise.all(underWay);
       quotas.close();
     },
   };
@@ -80,21 +87,22 @@ class Refusal extends Error {
 }
 
 class Pipeline {
-  private readonly api: Api;
-  private readonly quotas: QuotaStore;
-  private readonly options: GatewayOptions;
-  private readonly buckets = new Map<string, TokenBucket>();
+  readonly #api: Api;
+  readonly #quotas: QuotaStore;
+  readonly #options: GatewayOptions;
+  readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(api: Api, quotas: QuotaStore, options: GatewayOptions) {
-    this.api = api;
-    this.quotas = quotas;
-    this.options = options;
+    this.#api = api;
+    this.#quotas = quotas;
+    this.#options = options;
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = randomUUID();
     const startedAt = performance.now();
-    const answer = await this.answer(request, requestId);
+    const answer = await this.#answer(request, requestId);
+    if (answer === undefined) return;
     response.on("error", () => {});
     response.writeHead(answer.status, {
       "Content-Type": "application/json",
@@ -103,7 +111,7 @@ class Pipeline {
       "x-amzn-RequestId": requestId,
     });
     response.end(answer.body);
-    this.options.log?.({
+    this.#options.log?.({
       event: "gateway.answered",
       requestId,
       method: request.method ?? "",
@@ -113,23 +121,25 @@ class Pipeline {
     });
   }
 
-  private async answer(request: IncomingMessage, requestId: string): Promise<Answer> {
+  /** Undefined when the producer hung up within its body: there is nobody to answer, and nothing failed here. */
+  async #answer(request: IncomingMessage, requestId: string): Promise<Answer | undefined> {
     try {
       const body = await readBody(request);
-      return await this.handle(request, body, requestId);
+      return await this.#handle(request, body, requestId);
     } catch (error) {
+      if (request.destroyed && !request.complete) return undefined;
       const type = error instanceof Refusal ? error.type : "API_CONFIGURATION_ERROR";
       if (!(error instanceof Refusal) || type.startsWith("INTEGRATION_") || type === "API_CONFIGURATION_ERROR") {
-        this.reportFailure(requestId, error);
+        this.#reportFailure(requestId, error);
       }
-      return this.api.gatewayResponses(type, new Map([["requestId", requestId]]));
+      return this.#api.gatewayResponses(type, new Map([["requestId", requestId]]));
     }
   }
 
   /** The steps in API Gateway's order. */
-  private async handle(request: IncomingMessage, body: Buffer | undefined, requestId: string): Promise<Answer> {
-    const route = this.route(request);
-    const keyId = this.checkKey(request, route);
+  async #handle(request: IncomingMessage, body: Buffer | undefined, requestId: string): Promise<Answer> {
+    const route = this.#route(request);
+    const keyId = this.#checkKey(request, route);
     const contentType = mediaType(request);
     const template = route.requestTemplates.get(contentType);
     if (template === undefined) throw new Refusal("UNSUPPORTED_MEDIA_TYPE");
@@ -139,8 +149,8 @@ class Pipeline {
     if (route.models.get(contentType)?.(document) === false) throw new Refusal("BAD_REQUEST_BODY");
     const seen = {
       params: { header: headersAsSent(request), path: new Map<string, string>(), querystring: queryOf(request) },
-      context: this.context(request, route, requestId, keyId),
-      stageVariables: this.api.stageVariables,
+      context: this.#context(request, route, requestId, keyId),
+      stageVariables: this.#api.stageVariables,
     };
     const { text: rendered } = template.render({ ...seen, body: text, document: () => document });
     const answer = await route.integration(rendered).catch((error: unknown) => {
@@ -156,44 +166,45 @@ class Pipeline {
     return mapped;
   }
 
-  private route(request: IncomingMessage): Route {
-    const prefix = `/${this.api.stage}`;
+  #route(request: IncomingMessage): Route {
+    const prefix = `/${this.#api.stage}`;
     const path = pathOf(request);
     const route = path.startsWith(`${prefix}/`)
-      ? this.api.routes.get(`${request.method} ${path.slice(prefix.length)}`)
+      ? this.#api.routes.get(`${request.method} ${path.slice(prefix.length)}`)
       : undefined;
     if (route === undefined) throw new Refusal("MISSING_AUTHENTICATION_TOKEN");
     return route;
   }
 
   /** Key, then throttle, then quota: a throttled request does not count. */
-  private checkKey(request: IncomingMessage, route: Route): string {
+  #checkKey(request: IncomingMessage, route: Route): string {
     const routeName = `${route.httpMethod} ${route.resourcePath}`;
     const value = request.headers["x-api-key"];
-    const key = typeof value === "string" ? this.api.keys.get(value) : undefined;
+    const key = typeof value === "string" ? this.#api.keys.get(value) : undefined;
     if (route.apiKeyRequired && key === undefined) throw new Refusal("INVALID_API_KEY");
-    if (this.api.methodThrottle && !this.bucket(routeName, this.api.methodThrottle).take())
+    if (this.#api.methodThrottle && !this.#bucket(routeName, this.#api.methodThrottle).take())
       throw new Refusal("THROTTLED");
     if (!route.apiKeyRequired || key === undefined) return "";
-    if (key.throttle && !this.bucket(`${key.planId} ${key.keyId}`, key.throttle).take()) throw new Refusal("THROTTLED");
-    if (key.quota && !this.quotas.take(key.planId, key.keyId, key.quota, new Date()))
+    if (key.throttle && !this.#bucket(`${key.planId} ${key.keyId}`, key.throttle).take())
+      throw new Refusal("THROTTLED");
+    if (key.quota && !this.#quotas.take(key.planId, key.keyId, key.quota, new Date()))
       throw new Refusal("QUOTA_EXCEEDED");
     return key.keyId;
   }
 
-  private bucket(name: string, throttle: { rateLimit: number; burstLimit: number }): TokenBucket {
-    const known = this.buckets.get(name);
+  #bucket(name: string, throttle: { rateLimit: number; burstLimit: number }): TokenBucket {
+    const known = this.#buckets.get(name);
     if (known !== undefined) return known;
     const bucket = new TokenBucket(throttle, () => performance.now());
-    this.buckets.set(name, bucket);
+    this.#buckets.set(name, bucket);
     return bucket;
   }
 
-  private context(request: IncomingMessage, route: Route, requestId: string, apiKeyId: string) {
+  #context(request: IncomingMessage, route: Route, requestId: string, apiKeyId: string) {
     return {
-      accountId: this.options.accountId,
-      apiId: this.api.id,
-      deploymentId: this.api.deploymentId,
+      accountId: this.#options.accountId,
+      apiId: this.#api.id,
+      deploymentId: this.#api.deploymentId,
       domainName: request.headers.host ?? "",
       extendedRequestId: requestId,
       httpMethod: route.httpMethod,
@@ -208,18 +219,18 @@ class Pipeline {
       requestTimeEpoch: Date.now(),
       resourceId: route.resourceId,
       resourcePath: route.resourcePath,
-      stage: this.api.stage,
+      stage: this.#api.stage,
     };
   }
 
-  private reportFailure(requestId: string, error: unknown): void {
+  #reportFailure(requestId: string, error: unknown): void {
     const entry = {
       event: "gateway.failed",
       requestId,
       code: error instanceof TemplateError ? error.code : error instanceof Refusal ? error.type : "UNEXPECTED",
       message: error instanceof Error ? error.message : String(error),
     };
-    if (this.options.log) this.options.log(entry);
+    if (this.#options.log) this.#options.log(entry);
     else process.stderr.write(`${JSON.stringify(entry)}\n`);
   }
 }

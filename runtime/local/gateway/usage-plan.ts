@@ -16,41 +16,41 @@ export interface Quota {
 
 /** API Gateway's token bucket: it holds `burstLimit` tokens and gains `rateLimit` a second. */
 export class TokenBucket {
-  private readonly throttle: Throttle;
-  private readonly now: () => number;
-  private tokens: number;
-  private filledAt: number;
+  readonly #throttle: Throttle;
+  readonly #now: () => number;
+  #tokens: number;
+  #filledAt: number;
 
   /** @param now milliseconds of a clock that never runs backwards */
   constructor(throttle: Throttle, now: () => number) {
-    this.throttle = throttle;
-    this.now = now;
-    this.tokens = throttle.burstLimit;
-    this.filledAt = now();
+    this.#throttle = throttle;
+    this.#now = now;
+    this.#tokens = throttle.burstLimit;
+    this.#filledAt = now();
   }
 
   /** Takes a token if there is one. */
   take(): boolean {
-    const now = this.now();
-    const gained = ((now - this.filledAt) / 1000) * this.throttle.rateLimit;
-    this.tokens = Math.min(this.throttle.burstLimit, this.tokens + gained);
-    this.filledAt = now;
-    if (this.tokens < 1) return false;
-    this.tokens -= 1;
+    const now = this.#now();
+    const gained = ((now - this.#filledAt) / 1000) * this.#throttle.rateLimit;
+    this.#tokens = Math.min(this.#throttle.burstLimit, this.#tokens + gained);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
     return true;
   }
 }
 
 /** What each key has used of its quota, kept over restarts. */
 export class QuotaStore {
-  private readonly database: DatabaseSync;
-  private readonly count: StatementSync;
+  readonly #database: DatabaseSync;
+  readonly #count: StatementSync;
 
   /** @param file SQLite, created with its folder */
   constructor(file: string) {
     mkdirSync(dirname(file), { recursive: true });
-    this.database = new DatabaseSync(file);
-    this.database.exec(`
+    this.#database = new DatabaseSync(file);
+    this.#database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS usage (
@@ -58,7 +58,7 @@ export class QuotaStore {
         PRIMARY KEY (plan, key, period)
       ) WITHOUT ROWID;
     `);
-    this.count = this.database.prepare(
+    this.#count = this.#database.prepare(
       `INSERT INTO usage (plan, key, period, used) VALUES (?, ?, ?, 1)
        ON CONFLICT DO UPDATE SET used = used + 1 WHERE used < ?`,
     );
@@ -66,12 +66,12 @@ export class QuotaStore {
 
   /** Counts one request of a key, unless its quota is used up. */
   take(plan: string, key: string, quota: Quota, at: Date): boolean {
-    const counted = this.count.run(plan, key, periodStart(quota.period, at), quota.limit);
+    const counted = this.#count.run(plan, key, periodStart(quota.period, at), quota.limit);
     return Number(counted.changes) === 1;
   }
 
   close(): void {
-    this.database.close();
+    this.#database.close();
   }
 }
 

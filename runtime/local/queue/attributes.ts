@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SQS_MAX_MESSAGE_BYTES } from "../../../sdk/client/src/contract.ts";
 import { SqsError } from "./errors.ts";
+import { MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS } from "./limits.ts";
 
 /** Where a queue's rejected messages go. */
 export interface RedrivePolicy {
@@ -80,8 +81,8 @@ const SETTABLE: Readonly<Record<string, { readonly parse: Parse; readonly initia
   DelaySeconds: { parse: whole(0, 900), initial: "0" },
   MaximumMessageSize: { parse: whole(1_024, SQS_MAX_MESSAGE_BYTES), initial: String(SQS_MAX_MESSAGE_BYTES) },
   MessageRetentionPeriod: { parse: whole(60, 1_209_600), initial: "345600" },
-  ReceiveMessageWaitTimeSeconds: { parse: whole(0, 20), initial: "0" },
-  VisibilityTimeout: { parse: whole(0, 43_200), initial: "30" },
+  ReceiveMessageWaitTimeSeconds: { parse: whole(0, MAX_WAIT_SECONDS), initial: "0" },
+  VisibilityTimeout: { parse: whole(0, MAX_VISIBILITY_SECONDS), initial: "30" },
   FifoQueue: { parse: oneOf("true"), initial: "true" },
   ContentBasedDeduplication: { parse: oneOf("true", "false"), initial: "false" },
   DeduplicationScope: { parse: oneOf("queue", "messageGroup"), initial: "queue" },

@@ -1,15 +1,13 @@
 import { DEDUPLICATION_ID_PATTERN, GROUP_ID_PATTERN } from "../../../sdk/client/src/contract.ts";
 import type { QueueSettings } from "./attributes.ts";
 import { invalidParameter, missingParameter, SqsError } from "./errors.ts";
-import { FORBIDDEN_BODY_CHARACTER, MAX_MESSAGE_ATTRIBUTES } from "./limits.ts";
+import { FORBIDDEN_BODY_CHARACTER, ID_CHARACTERS, MAX_MESSAGE_ATTRIBUTES } from "./limits.ts";
 import { type MessageAttributes, messageBytes, type OutgoingMessage } from "./message.ts";
 
 const groupId = new RegExp(GROUP_ID_PATTERN);
 const deduplicationId = new RegExp(DEDUPLICATION_ID_PATTERN);
 const attributeName = /^(?!aws\.|amazon\.)(?!\.)(?!.*\.\.)(?!.*\.$)[A-Za-z0-9_.-]{1,256}$/i;
 const attributeType = /^(String|Number|Binary)(\..+)?$/;
-
-const CHARACTERS = "can only include alphanumeric and punctuation characters. 1 to 128 in length.";
 
 /** What is missing fails a whole batch, not only its entry. @throws SqsError `MissingParameter`, `InvalidParameterValue` */
 export function checkPresence(message: OutgoingMessage, settings: QueueSettings): void {
@@ -26,10 +24,14 @@ export function checkPresence(message: OutgoingMessage, settings: QueueSettings)
 export function checkMessage(message: OutgoingMessage, settings: QueueSettings): void {
   if (message.body === "") throw missingParameter("MessageBody");
   if (!groupId.test(message.groupId)) {
-    throw invalidParameter("MessageGroupId", message.groupId, `MessageGroupId ${CHARACTERS}`);
+    throw invalidParameter("MessageGroupId", message.groupId, `MessageGroupId ${ID_CHARACTERS}`);
   }
   if (message.deduplicationId !== undefined && !deduplicationId.test(message.deduplicationId)) {
-    throw invalidParameter("MessageDeduplicationId", message.deduplicationId, `MessageDeduplicationId ${CHARACTERS}`);
+    throw invalidParameter(
+      "MessageDeduplicationId",
+      message.deduplicationId,
+      `MessageDeduplicationId ${ID_CHARACTERS}`,
+    );
   }
   if (message.delaySeconds !== undefined && message.delaySeconds !== 0) {
     throw invalidParameter(

@@ -12,7 +12,6 @@ export type SqsErrorCode =
   | "InvalidMessageContents"
   | "InvalidParameterValue"
   | "MalformedInput"
-  | "MessageNotInflight"
   | "MissingParameter"
   | "PurgeQueueInProgress"
   | "QueueDeletedRecently"
@@ -58,7 +57,6 @@ const SHAPES: Readonly<Record<SqsErrorCode, Shape>> = {
   InvalidMessageContents: modelled("InvalidMessageContents"),
   InvalidParameterValue: framework("InvalidParameterValueException", "InvalidParameterValue"),
   MalformedInput: framework("MalformedInputException", "MalformedInput"),
-  MessageNotInflight: legacy("MessageNotInflight"),
   MissingParameter: framework("MissingRequiredParameterException", "MissingParameter"),
   PurgeQueueInProgress: legacy("PurgeQueueInProgress", 403),
   QueueDeletedRecently: legacy("QueueDeletedRecently"),

@@ -12,10 +12,6 @@ export interface HeapItem {
 export class Heap<Item extends HeapItem> {
   readonly #items: Item[] = [];
 
-  get size(): number {
-    return this.#items.length;
-  }
-
   peek(): Item | undefined {
     return this.#items[0];
   }

@@ -1,4 +1,5 @@
 /** Numbers and character sets of Amazon SQS that the wire contract does not already name (SQS Developer Guide, "Quotas"). */
+import { DEDUPLICATION_ID_PATTERN } from "../../../sdk/client/src/contract.ts";
 
 /** Largest number of messages of one FIFO queue in flight. A receive then returns nothing new; FIFO has no OverLimit error for it. */
 export const MAX_IN_FLIGHT = 120_000;
@@ -11,6 +12,12 @@ export const MAX_WAIT_SECONDS = 20;
 
 /** Most message attributes of one message. */
 export const MAX_MESSAGE_ATTRIBUTES = 10;
+
+/** A `ReceiveRequestAttemptId`: the same characters and length as a deduplication id (API reference, `ReceiveMessage`). */
+export const RECEIVE_ATTEMPT_ID_PATTERN = DEDUPLICATION_ID_PATTERN;
+
+/** What SQS says of a group, deduplication or attempt id that is none. */
+export const ID_CHARACTERS = "can only include alphanumeric and punctuation characters. 1 to 128 in length.";
 
 /** A `ReceiveRequestAttemptId` is remembered this long, in milliseconds (five minutes, like a deduplication id). */
 export const RECEIVE_ATTEMPT_WINDOW_MILLISECONDS = 300_000;

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { SQS_MAX_MESSAGE_BYTES } from "../../../sdk/client/src/contract.ts";
 import { listen, stopListening } from "../listen.ts";
 import { QueueEngine } from "./engine.ts";
 import { SqsError } from "./errors.ts";
@@ -16,8 +17,9 @@ export interface QueueServer {
   close(): Promise<void>;
 }
 
-// A batch of 1 MiB in which every byte is written as \uXXXX takes six times that; ten entries' names and ids come on top.
-const MAX_REQUEST_BYTES = 8 * 1_048_576;
+// What API Gateway takes (10 MiB) is up to three times as long when it is URL-encoded. It has to be read to be refused as what
+// it is, a message that is too long, and not as a request that makes no sense.
+const MAX_REQUEST_BYTES = 32 * SQS_MAX_MESSAGE_BYTES;
 
 /**
  * Serves SQS FIFO queues on 127.0.0.1: the AWS JSON protocol for every AWS SDK, of the query protocol SendMessage. Takes any

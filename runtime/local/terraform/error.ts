@@ -2,6 +2,7 @@
 export type TerraformErrorCode =
   | "unreadable-file"
   | "invalid-file"
+  | "unknown-deployment"
   | "invalid-expression"
   | "unknown-type"
   | "unknown-function"

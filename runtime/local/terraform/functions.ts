@@ -3,8 +3,9 @@ import { TerraformError } from "./error.ts";
 import { asText } from "./text.ts";
 
 /**
- * The Terraform functions that the stacks emit. Another one is an error that names it, not a guess: add it here, as its
- * page in Terraform's language reference says.
+ * The Terraform functions that local mode knows. The stacks emit none of them today: these are the ones that a change to a
+ * stack reaches for first. Another one is an error that names it, not a guess: add it here, as its page in Terraform's language
+ * reference says.
  */
 export const FUNCTIONS: Readonly<Record<string, (...args: readonly unknown[]) => unknown>> = {
   jsonencode: (value) => jsonencode(value),

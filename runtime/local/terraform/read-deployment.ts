@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { findDeployment } from "./deployments.ts";
 import { type Document, documentSchema } from "./document.ts";
 import { TerraformError } from "./error.ts";
 import { evaluate, type Resolution } from "./evaluate.ts";
@@ -17,8 +18,8 @@ const REFUSED_ARGUMENTS = ["count", "for_each", "provisioner", "dynamic"] as con
 export interface ReadOptions {
   /** The synthesised folder, e.g. `cdktf.out`. */
   readonly folder: string;
-  /** The deployment's name: stacks `<deployment>-*` are read. */
-  readonly deployment: string;
+  /** The deployment's name. @default `dev` when there is one, else the only one */
+  readonly deployment?: string | undefined;
   /** Values of Terraform variables in place of their defaults, by name; each has to exist in some stack. */
   readonly variables: Readonly<Record<string, string>>;
   /** The account id in ARNs. */
@@ -29,13 +30,12 @@ export interface ReadOptions {
 
 /** A deployment's emitted stacks with everything in them resolved. */
 export interface EmittedDeployment {
+  readonly name: string;
+  /** Names of its stacks, sorted. */
+  readonly stacks: readonly string[];
   /** The region of the stacks' provider. */
   readonly region: string;
   readonly resources: readonly EmittedResource[];
-  /** The stacks' folders, by stack name: a function's `filename` is relative to its stack's. */
-  readonly folders: ReadonlyMap<string, string>;
-  /** Output values by stack and output name. */
-  readonly outputs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   /** `<type>: <reason>` for each type that was read and that local mode does not act on. */
   readonly ignored: readonly string[];
 }
@@ -49,23 +49,15 @@ export interface EmittedDeployment {
  *   endpoints: { sqs: "http://127.0.0.1:9324", gateway: "http://127.0.0.1:8080" }, apiKeyValue: () => "key" });
  */
 export async function readDeployment(options: ReadOptions): Promise<EmittedDeployment> {
+  const found = await findDeployment(options.folder, options.deployment);
   const stacks = new Map<string, Document>();
-  const folders = new Map<string, string>();
-  const root = join(options.folder, "stacks");
-  const names = await readdir(root).catch((cause: unknown) => {
-    throw new TerraformError("unreadable-file", `no synthesised stacks under ${root}: run npm run synth`, { cause });
-  });
-  for (const name of names.filter((candidate) => candidate.startsWith(`${options.deployment}-`)).toSorted()) {
-    folders.set(name, join(root, name));
-    stacks.set(name, await readDocument(join(root, name, "cdk.tf.json")));
-  }
-  if (stacks.size === 0) {
-    throw new TerraformError("unreadable-file", `no stack ${options.deployment}-* under ${root}: run npm run synth`);
+  for (const name of found.stacks) {
+    stacks.set(name, await readDocument(join(stackFolder(options.folder, name), "cdk.tf.json")));
   }
   const region = providerRegion(stacks);
   for (const name of Object.keys(options.variables)) {
     if ([...stacks.values()].every((stack) => stack.variable?.[name] === undefined)) {
-      throw new TerraformError("unknown-reference", `no stack of ${options.deployment} has a variable ${name}`);
+      throw new TerraformError("unknown-reference", `no stack of ${found.name} has a variable ${name}`);
     }
   }
   const place: Place = {
@@ -78,16 +70,18 @@ export async function readDeployment(options: ReadOptions): Promise<EmittedDeplo
   const resolver = new Resolver(stacks, place, options.variables);
   const resources = resolver.resources();
   return {
+    ...found,
     region,
     resources,
-    folders,
-    outputs: new Map([...stacks.keys()].map((stack) => [stack, resolver.outputs(stack)])),
     ignored: [...new Set(resources.map(({ type }) => type))].flatMap((type) => {
       const reason = RESOURCE_TYPES[type]?.ignoredBecause;
       return reason === undefined ? [] : [`${type}: ${reason}`];
     }),
   };
 }
+
+/** A stack's folder: a function's `filename` is relative to its stack's. @param folder the synthesised one */
+export const stackFolder = (folder: string, stack: string): string => join(folder, "stacks", stack);
 
 async function readDocument(file: string): Promise<Document> {
   let text: string;
@@ -148,12 +142,6 @@ class Resolver {
       }
     }
     return all;
-  }
-
-  outputs(stack: string): Readonly<Record<string, unknown>> {
-    return Object.fromEntries(
-      Object.keys(this.#document(stack).output ?? {}).map((name) => [name, this.#output(stack, name)]),
-    );
   }
 
   #document(stack: string): Document {

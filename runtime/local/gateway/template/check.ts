@@ -1,6 +1,7 @@
 import { TemplateError } from "./error.ts";
 import { isKnownPath } from "./json-path.ts";
 import type { Expression, Reference, TemplateNode } from "./syntax.ts";
+import { GIVEN_OVERLOADS } from "./variables.ts";
 
 /** What `$context` has in a template, besides what is written to it. */
 export const CONTEXT_FIELDS = [
@@ -18,19 +19,6 @@ export const CONTEXT_FIELDS = [
   "resourcePath",
   "stage",
 ] as const;
-
-/** Methods of `$input` and `$util`, with the number of arguments that each takes. */
-const METHODS: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>> = {
-  input: { path: [1], json: [1], params: [0, 1] },
-  util: {
-    urlEncode: [1],
-    urlDecode: [1],
-    escapeJavaScript: [1],
-    base64Encode: [1],
-    base64Decode: [1],
-    parseJson: [1],
-  },
-};
 
 const FOREACH_FIELDS = ["index", "count", "hasNext", "first", "last"];
 
@@ -63,9 +51,9 @@ export function checkTemplate(name: string, nodes: readonly TemplateNode[]): voi
       return;
     }
     if (first.kind === "index") return;
-    const methods = METHODS[reference.name];
+    const methods = GIVEN_OVERLOADS.get(reference.name);
     if (first.kind === "method" && (methods !== undefined || isGiven(reference.name))) {
-      const counts = methods?.[first.name];
+      const counts = methods?.get(first.name)?.map(({ length }) => length);
       if (counts === undefined) return fail(reference, `$${reference.name} has no method ${first.name}`);
       if (!counts.includes(first.args.length)) {
         fail(

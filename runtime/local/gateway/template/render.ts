@@ -1,5 +1,6 @@
 import { TemplateError } from "./error.ts";
-import { callMethod, isJsonObject, isList, mapValues, readIndex, readProperty, toText, type Value } from "./java.ts";
+import { isJsonObject, isList, mapValues, readIndex, readProperty, toText, type Value } from "./java.ts";
+import { callMethod } from "./java-methods.ts";
 import type { Expression, Foreach, Reference, TemplateNode } from "./syntax.ts";
 
 /** What a template wrote to `$context.responseOverride`. */
@@ -30,122 +31,122 @@ export function renderTemplate(
 
 class Rendering {
   output: string[] = [];
-  private readonly name: string;
-  private readonly variables: Map<string, Value>;
-  private readonly overrides: Overrides;
+  readonly #name: string;
+  readonly #variables: Map<string, Value>;
+  readonly #overrides: Overrides;
 
   constructor(name: string, variables: Map<string, Value>, overrides: Overrides) {
-    this.name = name;
-    this.variables = variables;
-    this.overrides = overrides;
+    this.#name = name;
+    this.#variables = variables;
+    this.#overrides = overrides;
   }
 
   run(nodes: readonly TemplateNode[]): Flow {
     for (const node of nodes) {
-      const flow = this.node(node);
+      const flow = this.#node(node);
       if (flow !== "on") return flow;
     }
     return "on";
   }
 
-  private node(node: TemplateNode): Flow {
+  #node(node: TemplateNode): Flow {
     switch (node.kind) {
       case "text":
         this.output.push(node.text);
         return "on";
       case "reference":
-        this.output.push(this.print(node));
+        this.output.push(this.#print(node));
         return "on";
       case "set": {
-        const value = this.value(node.value);
-        if (value !== null) this.set(node.target, value);
+        const value = this.#value(node.value);
+        if (value !== null) this.#set(node.target, value);
         return "on";
       }
       case "if": {
-        const branch = node.branches.find(({ condition }) => this.holds(condition));
+        const branch = node.branches.find(({ condition }) => this.#holds(condition));
         return this.run(branch?.body ?? node.otherwise);
       }
       case "foreach":
-        return this.foreach(node);
+        return this.#foreach(node);
       default:
         return node.kind;
     }
   }
 
-  private foreach(node: Foreach): Flow {
-    const collection = this.value(node.items);
+  #foreach(node: Foreach): Flow {
+    const collection = this.#value(node.items);
     const items = isList(collection)
       ? collection
       : collection instanceof Map || isJsonObject(collection)
         ? mapValues(collection)
         : [];
-    const outer = [node.variable, "foreach"].map((name) => [name, this.variables.get(name)] as const);
+    const outer = [node.variable, "foreach"].map((name) => [name, this.#variables.get(name)] as const);
     let flow: Flow = "on";
     for (const [index, item] of items.entries()) {
       const position = { index, count: index + 1, hasNext: index + 1 < items.length, first: index === 0 };
-      this.variables.set("foreach", { ...position, last: !position.hasNext });
-      this.variables.set(node.variable, item);
+      this.#variables.set("foreach", { ...position, last: !position.hasNext });
+      this.#variables.set(node.variable, item);
       flow = this.run(node.body);
       if (flow !== "on") break;
     }
     for (const [name, value] of outer) {
-      if (value === undefined) this.variables.delete(name);
-      else this.variables.set(name, value);
+      if (value === undefined) this.#variables.delete(name);
+      else this.#variables.set(name, value);
     }
     return flow === "stop" ? "stop" : "on";
   }
 
-  private set(target: Reference, value: Value): void {
+  #set(target: Reference, value: Value): void {
     const [, field, header] = target.steps.map((step) => (step.kind === "property" ? step.name : ""));
     if (target.name !== "context") {
-      this.variables.set(target.name, value);
+      this.#variables.set(target.name, value);
     } else if (field === "status") {
-      if (typeof value !== "number") return this.fail(target, "the status must be a number");
-      if (this.overrides.status !== undefined) this.fail(target, "an override may be applied only once");
-      this.overrides.status = value;
+      if (typeof value !== "number") return this.#fail(target, "the status must be a number");
+      if (this.#overrides.status !== undefined) this.#fail(target, "an override may be applied only once");
+      this.#overrides.status = value;
     } else if (header !== undefined) {
-      if (this.overrides.headers.has(header)) this.fail(target, "an override may be applied only once");
-      this.overrides.headers.set(header, toText(value) ?? "");
+      if (this.#overrides.headers.has(header)) this.#fail(target, "an override may be applied only once");
+      this.#overrides.headers.set(header, toText(value) ?? "");
     }
   }
 
-  private print(reference: Reference): string {
-    const value = this.reference(reference);
+  #print(reference: Reference): string {
+    const value = this.#reference(reference);
     if (value === null) return reference.quiet ? "" : reference.source;
-    return this.attempt(reference, () => toText(value)) ?? "";
+    return this.#attempt(reference, () => toText(value)) ?? "";
   }
 
-  private reference(reference: Reference): Value {
+  #reference(reference: Reference): Value {
     return reference.steps.reduce<Value>((value, step) => {
       if (step.kind === "property") return readProperty(value, step.name);
-      if (step.kind === "index") return readIndex(value, this.value(step.index));
-      const args = step.args.map((arg) => this.value(arg));
-      return this.attempt(reference, () => callMethod(value, step.name, args));
-    }, this.variables.get(reference.name) ?? null);
+      if (step.kind === "index") return readIndex(value, this.#value(step.index));
+      const args = step.args.map((arg) => this.#value(arg));
+      return this.#attempt(reference, () => callMethod(value, step.name, args));
+    }, this.#variables.get(reference.name) ?? null);
   }
 
-  private value(expression: Expression): Value {
+  #value(expression: Expression): Value {
     switch (expression.kind) {
       case "reference":
-        return this.reference(expression);
+        return this.#reference(expression);
       case "literal":
         return expression.value;
       case "interpolation":
-        return this.interpolate(expression.parts);
+        return this.#interpolate(expression.parts);
       case "list":
-        return expression.items.map((item) => this.value(item));
+        return expression.items.map((item) => this.#value(item));
       case "map":
-        return new Map(expression.entries.map(([key, value]) => [toText(this.value(key)) ?? "", this.value(value)]));
+        return new Map(expression.entries.map(([key, value]) => [toText(this.#value(key)) ?? "", this.#value(value)]));
       case "range":
-        return range(this.value(expression.from), this.value(expression.to));
+        return range(this.#value(expression.from), this.#value(expression.to));
       case "not":
-        return !this.holds(expression.operand);
+        return !this.#holds(expression.operand);
       case "binary":
-        return this.binary(expression);
+        return this.#binary(expression);
     }
   }
 
-  private interpolate(parts: readonly TemplateNode[]): string {
+  #interpolate(parts: readonly TemplateNode[]): string {
     const outer = this.output;
     this.output = [];
     this.run(parts);
@@ -154,17 +155,17 @@ class Rendering {
     return text;
   }
 
-  private holds(condition: Expression): boolean {
-    const value = this.value(condition);
+  #holds(condition: Expression): boolean {
+    const value = this.#value(condition);
     return value !== null && value !== false;
   }
 
-  private binary(expression: Extract<Expression, { kind: "binary" }>): Value {
+  #binary(expression: Extract<Expression, { kind: "binary" }>): Value {
     const { operator } = expression;
-    if (operator === "&&") return this.holds(expression.left) && this.holds(expression.right);
-    if (operator === "||") return this.holds(expression.left) || this.holds(expression.right);
-    const left = this.value(expression.left);
-    const right = this.value(expression.right);
+    if (operator === "&&") return this.#holds(expression.left) && this.#holds(expression.right);
+    if (operator === "||") return this.#holds(expression.left) || this.#holds(expression.right);
+    const left = this.#value(expression.left);
+    const right = this.#value(expression.right);
     if (operator === "==") return equal(left, right);
     if (operator === "!=") return !equal(left, right);
     if (
@@ -178,22 +179,22 @@ class Rendering {
     if (typeof left !== "number" || typeof right !== "number") {
       throw new TemplateError(
         "TEMPLATE_FAILED",
-        `${this.name}, line ${expression.line}: ${operator} of something that is no number`,
+        `${this.#name}, line ${expression.line}: ${operator} of something that is no number`,
       );
     }
     return calculate(operator, left, right);
   }
 
-  private attempt<T>(reference: Reference, action: () => T): T {
+  #attempt<T>(reference: Reference, action: () => T): T {
     try {
       return action();
     } catch (error) {
-      return this.fail(reference, error instanceof Error ? error.message : String(error));
+      return this.#fail(reference, error instanceof Error ? error.message : String(error));
     }
   }
 
-  private fail(reference: Reference, why: string): never {
-    throw new TemplateError("TEMPLATE_FAILED", `${this.name}, line ${reference.line}: ${reference.source}: ${why}`);
+  #fail(reference: Reference, why: string): never {
+    throw new TemplateError("TEMPLATE_FAILED", `${this.#name}, line ${reference.line}: ${reference.source}: ${why}`);
   }
 }
 

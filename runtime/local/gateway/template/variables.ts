@@ -1,16 +1,7 @@
-import { Host, type JsonObject, stringArg, type Value } from "./java.ts";
+import { Host, type JsonObject, type Value } from "./java.ts";
+import { stringArg } from "./java-methods.ts";
 import { readPath } from "./json-path.ts";
-
-declare global {
-  interface JSON {
-    /** Missing in TypeScript's library for ES2024. */
-    rawJSON(text: string): object;
-    parse(
-      text: string,
-      reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
-    ): Value;
-  }
-}
+import type { Method, Signature } from "./signature.ts";
 
 /** What one rendering sees of its request or answer. */
 export interface TemplateInput {
@@ -48,26 +39,49 @@ export function parseDocument(body: string): Value {
   }
 }
 
+const ONE_TEXT: readonly Signature[] = [["string"]];
+const INPUT_OVERLOADS = { path: ONE_TEXT, json: ONE_TEXT, params: [[], ["string"]] } as const;
+
+/** A method of one overload, which takes one text. */
+function ofText(call: (text: string) => Value): Method<void> {
+  return { overloads: ONE_TEXT, call: (_self, args) => call(stringArg(args, 0)) };
+}
+
 function inputVariable({ body, document, params }: TemplateInput): Host {
   return new Host("$input", {
     properties: { body: () => body },
     methods: {
-      path: (args) => readPath(document(), stringArg(args, 0)),
-      json: (args) => JSON.stringify(readPath(keepNumbers(body), stringArg(args, 0))),
-      params: (args) => {
-        if (args.length === 0) return new Map(Object.entries(params));
-        const name = stringArg(args, 0);
-        return params.path.get(name) ?? params.querystring.get(name) ?? params.header.get(name) ?? "";
+      path: ofText((path) => readPath(document(), path)),
+      json: ofText((path) => JSON.stringify(readPath(keepNumbers(body), path))),
+      params: {
+        overloads: INPUT_OVERLOADS.params,
+        call: (_self, args) => {
+          if (args.length === 0) return new Map(Object.entries(params));
+          const name = stringArg(args, 0);
+          return params.path.get(name) ?? params.querystring.get(name) ?? params.header.get(name) ?? "";
+        },
       },
     },
   });
 }
 
+/** Of JSON, what TypeScript's library for ES2024 lacks. */
+interface SourceJson {
+  rawJSON(text: string): object;
+  parse(text: string, reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown): Value;
+}
+
+function hasSources(json: object): json is SourceJson {
+  return "rawJSON" in json;
+}
+
 /** Parsed so that numbers print again as they were written. */
 function keepNumbers(body: string): Value {
+  const json: object = JSON;
+  if (!hasSources(json)) throw new Error("$input.json needs a Node that has JSON.rawJSON");
   try {
-    return JSON.parse(body, (_key, value, { source }) =>
-      typeof value === "number" && source !== undefined ? JSON.rawJSON(source) : value,
+    return json.parse(body, (_key, value, { source }) =>
+      typeof value === "number" && source !== undefined ? json.rawJSON(source) : value,
     );
   } catch {
     return body;
@@ -76,20 +90,26 @@ function keepNumbers(body: string): Value {
 
 const UTIL = new Host("$util", {
   methods: {
-    urlEncode: (args) => urlEncode(stringArg(args, 0)),
-    urlDecode: (args) => decodeURIComponent(stringArg(args, 0).replaceAll("+", " ")),
-    escapeJavaScript: (args) => escapeJavaScript(stringArg(args, 0)),
-    base64Encode: (args) => Buffer.from(stringArg(args, 0), "utf8").toString("base64"),
-    base64Decode: (args) => Buffer.from(stringArg(args, 0), "base64").toString("utf8"),
-    parseJson: (args) => {
+    urlEncode: ofText(urlEncode),
+    urlDecode: ofText((text) => decodeURIComponent(text.replaceAll("+", " "))),
+    escapeJavaScript: ofText(escapeJavaScript),
+    base64Encode: ofText((text) => Buffer.from(text, "utf8").toString("base64")),
+    base64Decode: ofText((text) => Buffer.from(text, "base64").toString("utf8")),
+    parseJson: ofText((text) => {
       try {
-        return JSON.parse(stringArg(args, 0));
+        return JSON.parse(text);
       } catch {
         throw new Error("the text is no JSON");
       }
-    },
+    }),
   },
 });
+
+/** The overloads of each method of `$input` and `$util`, by object and method. */
+export const GIVEN_OVERLOADS: ReadonlyMap<string, ReadonlyMap<string, readonly Signature[]>> = new Map([
+  ["input", new Map<string, readonly Signature[]>(Object.entries(INPUT_OVERLOADS))],
+  ["util", new Map([...UTIL.methods].map(([name, { overloads }]) => [name, overloads]))],
+]);
 
 /** java.net.URLEncoder: a blank becomes `+`; letters, digits and `.-*_` stay; half a surrogate pair becomes `?`. */
 export function urlEncode(text: string): string {
