@@ -15,6 +15,8 @@ import { median } from "./compare.ts";
 const MESSAGES = 10;
 const BACKEND_MILLISECONDS = 20;
 const ROUNDS = 15;
+// Rounds that do not count: a function that has just started runs code that is not compiled yet.
+const WARM_UP = 20;
 const TARGET = 1.15;
 
 if (process.send === undefined) {
@@ -44,7 +46,7 @@ async function measure(url: string): Promise<void> {
   for (const groups of [1, 2, 5, 10]) {
     const messages = batch(groups);
     const times: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
-    for (let round = -2; round < ROUNDS; round += 1) {
+    for (let round = -WARM_UP; round < ROUNDS; round += 1) {
       const ours = await milliseconds(() => settleAll(messages, ports));
       const peer = await milliseconds(() => fetchAll(messages, url));
       if (round < 0) continue;
