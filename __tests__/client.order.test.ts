@@ -14,7 +14,7 @@ import {
 } from "./helpers/client-gateway.ts";
 
 /** Milliseconds of the clock of these tests in one real millisecond. */
-const FACTOR = 400;
+const FACTOR = 200;
 
 /**
  * What the server does with one attempt. `lost` takes the message and cuts the connection, `late` gives no answer and
@@ -73,7 +73,8 @@ function scriptedQueue(script: readonly (readonly Fate[])[]) {
   return { taken, answer, waitingToLand: () => late };
 }
 
-const property = () =>
+/** @param watchedRequests is told how many requests a run saw in flight */
+const property = (watchedRequests: (count: number) => void) =>
   fc.asyncProperty(plans, async (plan) => {
     const cleanups: (() => Promise<void>)[] = [];
     const queue = scriptedQueue(plan.fates);
@@ -119,7 +120,7 @@ const property = () =>
       const replayed = await Promise.allSettled(resumed);
       while (queue.waitingToLand() > 0) await new Promise((done) => setTimeout(done, 10));
 
-      assert.ok(watched.count() > 0);
+      watchedRequests(watched.count());
       assert.deepEqual(watched.overlaps, []);
       for (const groupId of ["a", "b", "c"]) {
         const order = [...queue.taken.values()].filter((one) => one.groupId === groupId).map((one) => one.n);
@@ -158,9 +159,17 @@ const property = () =>
   });
 
 test("whatever the network and the gateway do, each group is accepted in the order of the calls, one request at a time", async () => {
+  let runs = 0;
+  let seen = 0;
+  const plan = property((count) => {
+    runs += 1;
+    seen += count;
+  });
   // Side by side, since a run is mostly waiting.
-  const asserts = Array.from({ length: 4 }, () => fc.assert(property(), { numRuns: 15, endOnFailure: true }));
+  const asserts = Array.from({ length: 4 }, () => fc.assert(plan, { numRuns: 15, endOnFailure: true }));
   for (const result of await Promise.allSettled(asserts)) if (result.status === "rejected") throw result.reason;
+  // On a busy machine a run with one message can give up each attempt before it has a connection, and see none; not all can.
+  assert.ok(seen > runs, `${seen} requests in ${runs} runs`);
 });
 
 test("groups run side by side up to the concurrency, one request of a group at a time", async (t) => {
