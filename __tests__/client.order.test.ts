@@ -88,6 +88,7 @@ const property = (watchedRequests: (count: number) => void) =>
       const client = openClient(endpoint, fastClock(FACTOR), {
         onFailure: plan.onFailure,
         concurrency: plan.concurrency,
+        maxBatchSize: 1,
         attemptTimeoutMilliseconds: 30 * FACTOR,
         retryBudgetMilliseconds: 60 * FACTOR,
       });
@@ -178,7 +179,7 @@ test("groups run side by side up to the concurrency, one request of a group at a
     await new Promise<void>((go) => waiting.push(go));
     return accepted(index);
   });
-  const client = openClient(endpoint, fastClock(1), { concurrency: 3 });
+  const client = openClient(endpoint, fastClock(1), { concurrency: 3, maxBatchSize: 1 });
   const sends = ["a", "a", "b", "c", "d"].map((groupId, n) => client.send(groupId, { n }));
   // Answered oldest first, so the groups in flight are the last ones seen.
   for (const inFlight of [["a", "b", "c"], ["b", "c", "d"], ["c", "d", "a"], ["d", "a"], ["a"]]) {

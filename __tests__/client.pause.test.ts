@@ -10,6 +10,9 @@ const GATEWAY_LIMIT = 30_000;
 /** On a clock that stands still, a wait that should not be never ends: the test does, in milliseconds of the real one. */
 const STEPPED = { timeout: 20_000 };
 
+/** Requests begin after the calls of a tick. */
+const tick = () => new Promise((done) => setImmediate(done));
+
 function order(seen: readonly { body: Record<string, unknown> }[]): unknown[] {
   return seen.map((one) => one.body["n"]);
 }
@@ -107,6 +110,7 @@ test('after outcome "unknown", skip holds the group for 30 s and no other', STEP
   const clock = steppedClock();
   const client = openClient(endpoint, clock, { retryBudgetMilliseconds: 20_000 });
   const first = client.send("10", { n: 1 });
+  await tick();
   clock.advance(20_000);
   await assert.rejects(first, { code: "TIMEOUT", outcome: "unknown" });
   await client.resume("10", "skip");
@@ -131,6 +135,7 @@ test('after outcome "unknown", the same message may be replayed at once', STEPPE
   const clock = steppedClock();
   const client = openClient(endpoint, clock, { retryBudgetMilliseconds: 20_000 });
   const first = client.send("10", { n: 1 });
+  await tick();
   clock.advance(20_000);
   await assert.rejects(first, { outcome: "unknown" });
   const [group] = client.pausedGroups();
@@ -160,6 +165,7 @@ test('with onFailure "continue" the next message follows, after an unknown outco
   const client = openClient(endpoint, clock, { onFailure: "continue", retryBudgetMilliseconds: 20_000 });
   const [one, two, three] = [1, 2, 3].map((n) => client.send("10", { n }));
   await assert.rejects(one ?? Promise.resolve(), { outcome: "rejected" });
+  await tick();
   clock.advance(20_000);
   await assert.rejects(two ?? Promise.resolve(), { outcome: "unknown" });
   clock.advance(GATEWAY_LIMIT - 1);

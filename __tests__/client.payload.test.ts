@@ -2,8 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { MAX_BODY_BYTES } from "../sdk/client/src/contract.ts";
-import { createMessage } from "../sdk/client/src/message.ts";
+import { fillMessage, type Message, createMessage as openMessage } from "../sdk/client/src/message.ts";
 import { accepted, fastClock, openClient, serveGateway } from "./helpers/client-gateway.ts";
+
+function createMessage(groupId: string, payload: unknown, deduplicationId?: string): Message {
+  const message = openMessage(groupId, { deduplicationId });
+  fillMessage(message, payload);
+  return message;
+}
 
 test("sends POST {endpoint}/{queue} with key, deduplication id and JSON content type", async (t) => {
   const { endpoint, seen } = await serveGateway(t, () => accepted(1));

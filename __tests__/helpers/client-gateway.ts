@@ -42,12 +42,27 @@ export function refused(status: number, code: string, headers: Record<string, st
   return { status, headers, body: { message: "no", code, requestId: "0f2d8c1e-3f59-4d4f-9a6b-1f7f6d1f2a3b" } };
 }
 
-/** Serves `script` over HTTP until the test ends; `seen` grows with every request. */
+/** One request, single or batch, as the scripted gateway got it. */
+export interface SeenRequest {
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly groupIds: readonly string[];
+}
+
+/**
+ * Serves `script` over HTTP until the test ends. It is asked once for each message, also for those of a batch: `"reset"`
+ * and `"hang"` of any of them are the whole request's.
+ *
+ * @returns `seen` grows with every message, `requests` with every request
+ */
 export async function serveGateway(
   t: Pick<TestContext, "after">,
   script: (request: Seen, index: number) => Reply | Promise<Reply>,
-): Promise<{ endpoint: string; seen: Seen[] }> {
+  options: { readonly wholeBatch?: (messages: readonly Seen[]) => Reply | undefined } = {},
+): Promise<{ endpoint: string; seen: Seen[]; requests: SeenRequest[] }> {
   const seen: Seen[] = [];
+  const requests: SeenRequest[] = [];
   const server = createServer(async (request, response) => {
     request.on("error", () => undefined);
     const chunks: Buffer[] = [];
@@ -57,19 +72,23 @@ export async function serveGateway(
       return; // The client gave up before it had sent everything.
     }
     const text = Buffer.concat(chunks).toString();
-    const body: Record<string, unknown> = JSON.parse(text);
-    const one: Seen = {
-      url: request.url ?? "",
-      method: request.method ?? "",
-      headers: request.headers,
-      text,
-      body,
-      groupId: String(body["MessageGroupID"]),
-      deduplicationId: String(request.headers["idempotency-key"]),
-    };
-    seen.push(one);
-    const reply = await script(one, seen.length - 1);
-    if (reply === "hang") return;
+    const { headers, url = "", method = "" } = request;
+    const batch = url.endsWith("/batch");
+    const bodies: readonly Entry[] = batch
+      ? JSON.parse(text).entries
+      : [{ id: "0", idempotencyKey: String(headers["idempotency-key"]), body: text }];
+    const messages = bodies.map(({ idempotencyKey, body: own }): Seen => {
+      const body: Record<string, unknown> = JSON.parse(own);
+      const groupId = String(body["MessageGroupID"]);
+      return { url, method, headers, text: own, body, groupId, deduplicationId: idempotencyKey };
+    });
+    requests.push({ url, headers, text, groupIds: messages.map(({ groupId }) => groupId) });
+    seen.push(...messages);
+    const whole = batch ? options.wholeBatch?.(messages) : undefined;
+    const first = seen.length - messages.length;
+    const replies = whole ? [whole] : await Promise.all(messages.map((one, at) => script(one, first + at)));
+    const reply = whole ?? (batch ? joined(bodies, replies) : replies[0]);
+    if (reply === undefined || reply === "hang") return;
     if (reply === "reset") {
       request.socket.resetAndDestroy();
       return;
@@ -87,7 +106,27 @@ export async function serveGateway(
     await once(server, "close");
   });
   const { port } = server.address() as AddressInfo;
-  return { endpoint: `http://127.0.0.1:${port}/kimalarm`, seen };
+  return { endpoint: `http://127.0.0.1:${port}/kimalarm`, seen, requests };
+}
+
+interface Entry {
+  readonly id: string;
+  readonly idempotencyKey: string;
+  readonly body: string;
+}
+
+/** The answer to a batch whose entries were answered one by one. */
+function joined(entries: readonly Entry[], replies: readonly Reply[]): Reply {
+  const successful: object[] = [];
+  const failed: object[] = [];
+  for (const [at, { id }] of entries.entries()) {
+    const reply = replies[at];
+    if (typeof reply !== "object") return reply ?? "hang";
+    const senderFault = reply.status < 500 && reply.status !== 429;
+    if (reply.status === 200) successful.push({ id, ...(reply.body as object) });
+    else failed.push({ id, senderFault, ...(reply.body as object) });
+  }
+  return { status: 200, body: { successful, failed } };
 }
 
 /** A clock on which `factor` milliseconds pass in one; `waits` are all the waits that were asked of it. */

@@ -26,6 +26,9 @@ export const MAX_BODY_BYTES = MAX_MESSAGE_BYTES - ENVELOPE_PREFIX.length - ENVEL
 /** Most entries of one batch request (SQS `SendMessageBatch`). */
 export const MAX_BATCH_ENTRIES = 10;
 
+/** What the gateway's path takes as a queue: 1 to 75 letters, digits, "-" or "_" (SQS: 80 characters, `.fifo` among them). */
+export const QUEUE_PATTERN = "^[A-Za-z0-9_-]{1,75}$";
+
 /** The payload's field that holds the group id. */
 export const GROUP_ID_FIELD = "MessageGroupID";
 
@@ -46,6 +49,9 @@ export const API_KEY_HEADER = "x-api-key";
 
 /** Request header of the deduplication id; to the backend, the header that stays the same over redeliveries. */
 export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
+
+/** Request header of the W3C trace context; passed on by the client, when the producer has one. */
+export const TRACEPARENT_HEADER = "traceparent";
 
 /** Headers that the consumer sends to the backend besides {@link IDEMPOTENCY_KEY_HEADER}. */
 export const DELIVERY_HEADERS = {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "./contract.ts";
+import type { Issue } from "./schema.ts";
 
 /** Codes of what the client itself finds wrong, before or instead of an answer of the gateway. */
 export type LocalErrorCode =
@@ -7,8 +8,12 @@ export type LocalErrorCode =
   | "INVALID_DEDUPLICATION_ID"
   | "INVALID_PAYLOAD"
   | "PAYLOAD_TOO_LARGE"
+  | "TOO_MANY_PENDING"
   | "GROUP_PAUSED"
   | "GROUP_NOT_PAUSED"
+  | "ABORTED"
+  | "CLOSED"
+  | "NOT_SENT"
   | "NETWORK_ERROR"
   | "TIMEOUT"
   | "REDIRECTED"
@@ -37,6 +42,12 @@ export interface ErrorDetails {
   readonly cause?: Error | undefined;
 }
 
+/** What can quote the payload, and so is in no text, no JSON and no inspection. */
+interface HiddenDetails {
+  readonly gatewayMessage?: string | undefined;
+  readonly issues?: readonly Issue[];
+}
+
 /** `instanceof` fails when two copies or two realms meet; a registered symbol does not. */
 const KIND = Symbol.for("@org/fifo-client/error");
 
@@ -45,26 +56,37 @@ const KIND = Symbol.for("@org/fifo-client/error");
  * API key or a payload.
  */
 export class FifoClientError extends Error {
-  readonly code: FifoClientErrorCode;
-  readonly outcome: Outcome;
+  declare readonly code: FifoClientErrorCode;
+  declare readonly outcome: Outcome;
   /** Requests made for the message so far, replays included. */
-  readonly attempts: number;
+  declare readonly attempts: number;
   declare readonly groupId?: string;
   declare readonly deduplicationId?: string;
-  /** HTTP status of the last answer. */
+  /** HTTP status of the last answer; of an entry that was refused in a batch, the one that its code stands for. */
   declare readonly status?: number;
   /** The gateway's own id of the last request, for its logs. */
   declare readonly requestId?: string;
+  readonly #hidden: HiddenDetails;
 
-  constructor(code: FifoClientErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? {} : { cause: details.cause });
-    this.code = code;
-    this.outcome = details.outcome ?? "unsent";
-    this.attempts = details.attempts ?? 0;
-    const { groupId, deduplicationId, status, requestId } = details;
-    for (const [name, value] of Object.entries({ groupId, deduplicationId, status, requestId })) {
-      if (value !== undefined) Object.defineProperty(this, name, { value, enumerable: true });
-    }
+  constructor(code: FifoClientErrorCode, message: string, details: ErrorDetails = {}, hidden: HiddenDetails = {}) {
+    const { cause, ...shown } = details;
+    super(message, cause && { cause });
+    // Through JSON, so that what is undefined is no property.
+    Object.assign(this, { code, outcome: "unsent", attempts: 0 }, JSON.parse(JSON.stringify(shown)));
+    this.#hidden = hidden;
+  }
+
+  /**
+   * `SendError` only: the gateway's own words, such as which field it refused. They can quote the payload, so they are no
+   * part of `message`, `util.inspect` or `JSON.stringify`: look before you log them.
+   */
+  get gatewayMessage(): string | undefined {
+    return this.#hidden.gatewayMessage;
+  }
+
+  /** `INVALID_PAYLOAD` of a schema only: what the schema found. It can quote the payload too. */
+  get issues(): readonly Issue[] | undefined {
+    return this.#hidden.issues;
   }
 
   override get name(): string {
@@ -76,19 +98,13 @@ export class FifoClientError extends Error {
   }
 
   /** What a log may keep of it. */
-  toJSON(): Record<string, unknown> {
-    const { name, message, code, outcome, attempts, groupId, deduplicationId, status, requestId, cause } = this;
+  toJSON(): object {
+    const { message, cause } = this;
     return {
-      name,
+      ...this,
+      name: this.name,
       message,
-      code,
-      outcome,
-      attempts,
-      groupId,
-      deduplicationId,
-      status,
-      requestId,
-      cause: cause instanceof FifoClientError ? cause.toJSON() : cause instanceof Error ? cause.message : undefined,
+      cause: cause instanceof FifoClientError ? cause : (cause as Error)?.message,
     };
   }
 }
@@ -110,27 +126,9 @@ export class SendError extends FifoClientError {
   declare readonly outcome: "rejected" | "unknown";
   declare readonly groupId: string;
   declare readonly deduplicationId: string;
-  readonly #gatewayMessage: string | undefined;
-
-  constructor(
-    code: FifoClientErrorCode,
-    message: string,
-    details: ErrorDetails & { readonly gatewayMessage?: string | undefined },
-  ) {
-    super(code, message, details);
-    this.#gatewayMessage = details.gatewayMessage;
-  }
 
   override get [KIND](): string {
     return "SendError";
-  }
-
-  /**
-   * The gateway's own words, such as which field it refused. They can quote the payload, so they are no part of
-   * `message`, `util.inspect` or `JSON.stringify`: look before you log them.
-   */
-  get gatewayMessage(): string | undefined {
-    return this.#gatewayMessage;
   }
 }
 
@@ -140,8 +138,7 @@ export class GroupPausedError extends FifoClientError {
   declare readonly cause: SendError;
 
   constructor(groupId: string, cause: SendError) {
-    const way = `call resume(${JSON.stringify(groupId)}, "replay" | "skip"), then send this message again`;
-    super("GROUP_PAUSED", `Group ${JSON.stringify(groupId)} is paused by an earlier failure (${cause.code}): ${way}.`, {
+    super("GROUP_PAUSED", `Group ${JSON.stringify(groupId)} is paused (${cause.code}): resume() it, then send again.`, {
       groupId,
       cause,
     });
@@ -150,6 +147,16 @@ export class GroupPausedError extends FifoClientError {
   override get [KIND](): string {
     return "GroupPausedError";
   }
+}
+
+/** An error of the client's own, before any request for the message; `text` without its full stop. */
+export function refusal(
+  code: LocalErrorCode,
+  text: string,
+  { groupId, deduplicationId }: ErrorDetails = {},
+  hidden?: HiddenDetails,
+): FifoClientError {
+  return new FifoClientError(code, `${text}.`, { groupId, deduplicationId }, hidden);
 }
 
 /** Whether `value` is an error of this package, of whichever copy or realm. */
@@ -168,5 +175,5 @@ export function isGroupPausedError(value: unknown): value is GroupPausedError {
 }
 
 function kindOf(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, KIND) : undefined;
+  return (value as { [KIND]?: unknown } | undefined | null)?.[KIND];
 }

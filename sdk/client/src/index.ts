@@ -1,10 +1,10 @@
 export {
   createFifoClient,
   type FifoClient,
-  type PausedGroup,
+  type OutgoingMessage,
   type PayloadOf,
   type QueuePayloads,
-  type SendOptions,
+  type UnsentMessage,
 } from "./client.ts";
 export {
   FifoClientError,
@@ -16,5 +16,16 @@ export {
   type Outcome,
   SendError,
 } from "./errors.ts";
-export type { SendResult } from "./group-lane.ts";
-export type { FifoClientOptions } from "./options.ts";
+export type { SendResult } from "./lane.ts";
+export type { SendOptions } from "./message.ts";
+export type {
+  FifoClientOptions,
+  Hooks,
+  MessageAttempt,
+  PausedGroup,
+  RequestEvent,
+  ResponseEvent,
+  RetryEvent,
+  SequenceWarning,
+} from "./options.ts";
+export type { Issue, SchemaResult, StandardSchema } from "./schema.ts";

@@ -1,8 +1,78 @@
-import { DEDUPLICATION_WINDOW_MILLISECONDS, GATEWAY_TIMEOUT_MILLISECONDS } from "./contract.ts";
-import { FifoClientError } from "./errors.ts";
+import {
+  DEDUPLICATION_WINDOW_MILLISECONDS,
+  GATEWAY_TIMEOUT_MILLISECONDS,
+  MAX_BATCH_ENTRIES,
+  QUEUE_PATTERN,
+} from "./contract.ts";
+import { type FifoClientError, type FifoClientErrorCode, refusal, type SendError } from "./errors.ts";
+import { matches, show } from "./message.ts";
+import type { StandardSchema } from "./schema.ts";
+
+/** One message of a request. */
+export interface MessageAttempt {
+  readonly groupId: string;
+  readonly deduplicationId: string;
+  /** Requests made for the message so far, this one and those before a replay included. */
+  readonly attempt: number;
+  /** Why it was not taken; undefined when it was, and before the request has ended. */
+  readonly code: FifoClientErrorCode | undefined;
+}
+
+/** A request that begins. */
+export interface RequestEvent {
+  /** Counts the client's requests from 1 on: ties the events of one request together. */
+  readonly request: number;
+  /** One message, or those of a batch. */
+  readonly messages: readonly MessageAttempt[];
+}
+
+/** A request that has ended: with an answer, without one, or by an abort. */
+export interface ResponseEvent extends RequestEvent {
+  /** From the request's begin to the end of its answer. */
+  readonly milliseconds: number;
+  /** HTTP status, when there was an answer. */
+  readonly status: number | undefined;
+  /** The gateway's own id of the request, when it said one. */
+  readonly requestId: string | undefined;
+}
+
+/** Messages that will be sent again. */
+export interface RetryEvent extends RequestEvent {
+  /** How long they wait. */
+  readonly delayMilliseconds: number;
+}
+
+/** A group that sends nothing until it is resumed. */
+export interface PausedGroup {
+  readonly groupId: string;
+  /** How its head failed. */
+  readonly cause: SendError;
+}
+
+/**
+ * SQS gave a message a sequence number that is not above that of the group's message before it. Either SQS dropped it as
+ * a repetition of an earlier one with the same deduplication id, or the queue is another one than before, or something
+ * between the client and the queue changes the order.
+ */
+export interface SequenceWarning {
+  readonly code: "SEQUENCE_NOT_GROWING";
+  readonly groupId: string;
+  readonly deduplicationId: string;
+  readonly sequenceNumber: string;
+  readonly previousSequenceNumber: string;
+}
+
+/** What the client tells on its way. A hook never changes what happens; whatever it throws or rejects with is dropped. */
+export interface Hooks {
+  readonly onRequest?: (event: RequestEvent) => void;
+  readonly onResponse?: (event: ResponseEvent) => void;
+  readonly onRetry?: (event: RetryEvent) => void;
+  readonly onGroupPaused?: (group: PausedGroup) => void;
+  readonly onWarning?: (warning: SequenceWarning) => void;
+}
 
 /** What {@link createFifoClient} takes. */
-export interface FifoClientOptions<Queue extends string = string> {
+export interface FifoClientOptions<Queue extends string = string, Payload = unknown> extends Hooks {
   /** The gateway's URL without the queue, e.g. `https://fifo.kimalarm.example`. https, or http to a loopback host. */
   readonly endpoint: string;
   /** The producer's API key. It is sent in the `x-api-key` header and nowhere else. */
@@ -14,6 +84,17 @@ export interface FifoClientOptions<Queue extends string = string> {
    * @default 16
    */
   readonly concurrency?: number;
+  /**
+   * Most messages in one request, 1 to 10, at most one of each group; 1 never uses the batch route.
+   * @default 10
+   */
+  readonly maxBatchSize?: number;
+  /**
+   * Most messages that the client keeps: queued, in flight, and the failed one of each paused group. `send()` rejects
+   * with `TOO_MANY_PENDING` beyond it, `ready()` waits. A message is at most 1 MiB.
+   * @default 10000
+   */
+  readonly maxPending?: number;
   /**
    * How long one attempt may take until its whole answer is there, in milliseconds.
    * @default 30000, the gateway's own limit
@@ -31,27 +112,39 @@ export interface FifoClientOptions<Queue extends string = string> {
    * @default "pause"
    */
   readonly onFailure?: "pause" | "continue";
+  /**
+   * Checks each payload, and may change it: what it gives back is sent. An asynchronous one never changes the order; the
+   * payload must then stay as it is until it has ended.
+   */
+  readonly schema?: StandardSchema<Payload, unknown>;
+  /** Closes the client when it is aborted, as `close({ timeout: 0 })`; what is kept fails with `ABORTED`. */
+  readonly signal?: AbortSignal;
 }
 
 /** The options, checked, with their defaults. */
-export interface Settings {
+export interface Settings extends Hooks {
   readonly url: string;
   readonly apiKey: string;
   readonly concurrency: number;
+  readonly maxBatchSize: number;
+  readonly maxPending: number;
   readonly attemptTimeoutMilliseconds: number;
   readonly retryBudgetMilliseconds: number;
   readonly onFailure: "pause" | "continue";
+  readonly schema?: StandardSchema;
+  readonly signal?: AbortSignal;
 }
 
 const LONGEST_BUDGET_MILLISECONDS = DEDUPLICATION_WINDOW_MILLISECONDS - GATEWAY_TIMEOUT_MILLISECONDS;
 
-/** One URL path segment: what SQS takes as a queue name, less the room for `.fifo`. */
-const QUEUE_PATTERN = /^[A-Za-z0-9_-]{1,75}$/;
-
-/** Visible ASCII: anything else could not be a header's value, and fetch's own error would quote it. */
-const API_KEY_PATTERN = /^[!-~]+$/;
-
-const LOOPBACK_HOST = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+/** Default and largest value; the smallest is 1. */
+const NUMBERS = {
+  concurrency: [16, 10_000],
+  maxBatchSize: [MAX_BATCH_ENTRIES, MAX_BATCH_ENTRIES],
+  maxPending: [10_000, 100_000],
+  attemptTimeoutMilliseconds: [GATEWAY_TIMEOUT_MILLISECONDS, LONGEST_BUDGET_MILLISECONDS],
+  retryBudgetMilliseconds: [240_000, LONGEST_BUDGET_MILLISECONDS],
+} as const;
 
 /**
  * Checks the options.
@@ -59,57 +152,30 @@ const LOOPBACK_HOST = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
  * @throws FifoClientError `INVALID_OPTION`, naming the option, its value (unless it may be a secret) and what is right
  */
 export function parseOptions(options: FifoClientOptions): Settings {
-  const { apiKey, queue, onFailure = "pause" } = options;
-  if (typeof apiKey !== "string" || !API_KEY_PATTERN.test(apiKey)) {
-    throw invalid("apiKey", "must be a string of visible ASCII characters, without spaces or line breaks");
+  const { endpoint, apiKey, queue, schema, onFailure = "pause" } = options;
+  // Visible ASCII: anything else could not be a header's value, and fetch's own error would quote it. Neither the key nor
+  // the endpoint, which may hold credentials, is shown.
+  if (!matches("^[!-~]+$", apiKey)) throw invalid("apiKey", "visible ASCII without spaces");
+  if (!matches(QUEUE_PATTERN, queue)) throw invalid("queue", QUEUE_PATTERN, queue);
+  if (!/^(pause|continue)$/.test(onFailure)) throw invalid("onFailure", '"pause" or "continue"', onFailure);
+  if (schema && !schema["~standard"]) throw invalid("schema", "a Standard Schema");
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : ({} as Partial<URL>);
+  if (
+    url.username ||
+    url.password ||
+    /[?#]/.test(endpoint) ||
+    !/^(https:|http:\/\/(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$)/.test(`${url.protocol}//${url.hostname}`)
+  ) {
+    throw invalid("endpoint", "an https URL (or http to a loopback host) without credentials, ? and #");
   }
-  if (typeof queue !== "string" || !QUEUE_PATTERN.test(queue)) {
-    throw invalid("queue", `is ${show(queue)}: must be 1 to 75 letters, digits, "-" or "_"`);
-  }
-  if (onFailure !== "pause" && onFailure !== "continue") {
-    throw invalid("onFailure", `is ${show(onFailure)}: must be "pause" or "continue"`);
-  }
-  return {
-    url: `${parseEndpoint(options.endpoint)}/${queue}`,
-    apiKey,
-    concurrency: wholeNumber("concurrency", options.concurrency ?? 16, 10_000),
-    attemptTimeoutMilliseconds: wholeNumber(
-      "attemptTimeoutMilliseconds",
-      options.attemptTimeoutMilliseconds ?? GATEWAY_TIMEOUT_MILLISECONDS,
-      LONGEST_BUDGET_MILLISECONDS,
-    ),
-    retryBudgetMilliseconds: wholeNumber(
-      "retryBudgetMilliseconds",
-      options.retryBudgetMilliseconds ?? 240_000,
-      LONGEST_BUDGET_MILLISECONDS,
-    ),
-    onFailure,
-  };
+  const numbers = Object.entries(NUMBERS).map(([name, [byDefault, most]]) => {
+    const value = options[name as keyof typeof NUMBERS] ?? byDefault;
+    if (Number.isInteger(value) && value >= 1 && value <= most) return [name, value];
+    throw invalid(name, `a whole number from 1 to ${most}`, value);
+  });
+  return { ...options, ...Object.fromEntries(numbers), url: `${url.href?.replace(/\/+$/, "")}/${queue}`, onFailure };
 }
 
-function parseEndpoint(endpoint: unknown): string {
-  const url = typeof endpoint === "string" && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  // The value is not shown before it is known to hold no credentials and no query.
-  if (typeof endpoint !== "string" || url === undefined) throw invalid("endpoint", "must be an absolute URL");
-  if (url.username !== "" || url.password !== "") {
-    throw invalid("endpoint", "must not hold credentials: the key belongs into apiKey");
-  }
-  if (/[?#]/.test(endpoint)) throw invalid("endpoint", "must not hold a query or a fragment");
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && LOOPBACK_HOST.test(url.hostname))) {
-    throw invalid("endpoint", `is ${show(url.href)}: must be https, or http to a loopback host`);
-  }
-  return url.href.replace(/\/+$/, "");
-}
-
-function wholeNumber(name: string, value: unknown, most: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw invalid(name, `is ${show(value)}: must be a whole number from 1 to ${most}`);
-}
-
-function invalid(name: string, text: string): FifoClientError {
-  return new FifoClientError("INVALID_OPTION", `Option ${name} ${text}.`);
-}
-
-function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+function invalid(name: string, right: string, value?: unknown): FifoClientError {
+  return refusal("INVALID_OPTION", `${name} ${value === undefined ? "" : `is ${show(value)}: `}must be ${right}`);
 }

@@ -1,8 +1,8 @@
 import ky from "ky";
-import { type Attempt, type Failed, readAnswer } from "./answer.ts";
+import { type Answer, readAnswer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
-import { API_KEY_HEADER, IDEMPOTENCY_KEY_HEADER } from "./contract.ts";
-import type { Message } from "./message.ts";
+import { API_KEY_HEADER, type BatchEntry, IDEMPOTENCY_KEY_HEADER, TRACEPARENT_HEADER } from "./contract.ts";
+import { type Message, matches } from "./message.ts";
 
 /** Where requests go. */
 export interface Target {
@@ -11,27 +11,39 @@ export interface Target {
 }
 
 /**
- * Makes one attempt. Never rejects: whatever goes wrong is an {@link Attempt} too.
+ * Makes one attempt for one message, or in a batch for several. Never rejects: whatever goes wrong is an answer too.
  *
  * ky's own retry and timeout are off: its timeout ends with the headers, so that a body that never ends would hang; its
  * retry knows no budget over all attempts, holds the client's slot while it waits, and cannot tell a message that was
  * refused from one that may have landed.
+ *
+ * @param timeout until the whole answer is there, in milliseconds
+ * @param abort ends the request when it is aborted
  */
-export async function attempt(target: Target, message: Message, timeout: number, clock: Clock): Promise<Attempt> {
-  const abort = new AbortController();
+export async function request(
+  target: Target,
+  messages: readonly Message[],
+  timeout: number,
+  clock: Clock,
+  abort: AbortController,
+): Promise<Answer> {
   let timedOut = false;
   const cancel = clock.after(timeout, () => {
     timedOut = true;
     abort.abort();
   });
+  const [{ body, deduplicationId, traceparent } = {} as Message, second] = messages;
+  const shared = messages.every((message) => message.traceparent === traceparent);
+  const headers = {
+    "content-type": "application/json",
+    [API_KEY_HEADER]: target.apiKey,
+    ...(!second && { [IDEMPOTENCY_KEY_HEADER]: deduplicationId }),
+    ...(shared && traceparent && { [TRACEPARENT_HEADER]: traceparent }),
+  };
   try {
-    const response = await ky.post(target.url, {
-      headers: {
-        "content-type": "application/json",
-        [API_KEY_HEADER]: target.apiKey,
-        [IDEMPOTENCY_KEY_HEADER]: message.deduplicationId,
-      },
-      body: message.body,
+    const response = await ky.post(second ? `${target.url}/batch` : target.url, {
+      headers,
+      body: second ? JSON.stringify({ entries: messages.map(toEntry) }) : body,
       signal: abort.signal,
       redirect: "manual",
       retry: 0,
@@ -43,24 +55,23 @@ export async function attempt(target: Target, message: Message, timeout: number,
       if (response.ok) throw error;
       return undefined;
     });
-    return readAnswer(response, text);
+    return readAnswer(response, text, messages.length);
   } catch (error) {
-    return noAnswer(timedOut ? "TIMEOUT" : "NETWORK_ERROR", error);
+    // Whether the request was never taken or only its answer lost, fetch does not say in a way that holds everywhere.
+    const code = timedOut ? "TIMEOUT" : "NETWORK_ERROR";
+    const failed = { code, retryable: true, mayHaveLanded: true, cause: plainCause(error as Error) } as const;
+    return { attempts: messages.map(() => failed) };
   } finally {
     cancel();
   }
 }
 
-/** Whether the request was never taken or only its answer lost, fetch does not say in a way that holds everywhere. */
-function noAnswer(code: "TIMEOUT" | "NETWORK_ERROR", error: unknown): Failed {
-  return { accepted: false, code, retryable: true, mayHaveLanded: true, cause: plainCause(error) };
+function toEntry({ groupId, deduplicationId, body }: Message, at: number): BatchEntry {
+  return { id: String(at), groupId, idempotencyKey: deduplicationId, body };
 }
 
 /** The system's error code alone: errors of fetch and ky can carry the request, and with it the key. */
-function plainCause(error: unknown): Error | undefined {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const code: unknown = Reflect.get(at, "code");
-    if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,40}$/.test(code)) return new Error(code);
-  }
-  return undefined;
+function plainCause(error: { code?: unknown; cause?: unknown } | undefined): Error | undefined {
+  if (matches("^[A-Z][A-Z0-9_]{2,40}$", error?.code)) return new Error(error?.code as string);
+  return error?.cause ? plainCause(error.cause) : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Failed } from "./answer.ts";
+import type { Attempt } from "./answer.ts";
 
 /** Bound of the first wait, in milliseconds; it doubles with every further attempt. */
 const FIRST_BACKOFF_MILLISECONDS = 200;
@@ -8,15 +8,12 @@ const LONGEST_BACKOFF_MILLISECONDS = 20_000;
 
 /**
  * How long to wait before the next attempt, in milliseconds: full jitter (anything from none to the bound), never less
- * than the server's `Retry-After`. Undefined when there is to be none, or none that the budget has room for.
+ * than the server's `Retry-After`.
  *
- * @param failed how the last attempt ended
- * @param tries attempts made within this budget, from 1 on
- * @param left the longest wait that the budget has room for, in milliseconds
+ * @param attempts how the messages of the last request fared
+ * @param tries requests made for them within their budget, from 1 on
  */
-export function retryDelay(failed: Failed, tries: number, left: number): number | undefined {
-  if (!failed.retryable) return undefined;
+export function retryDelay(attempts: readonly Attempt[], tries: number): number {
   const bound = Math.min(LONGEST_BACKOFF_MILLISECONDS, FIRST_BACKOFF_MILLISECONDS * 2 ** (tries - 1));
-  const delay = Math.max(failed.retryAfterMilliseconds ?? 0, Math.random() * bound);
-  return delay < left ? delay : undefined;
+  return Math.max(Math.random() * bound, ...attempts.map(({ retryAfterMilliseconds = 0 }) => retryAfterMilliseconds));
 }
