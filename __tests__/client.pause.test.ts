@@ -113,10 +113,12 @@ test('after outcome "unknown", skip holds the group for 30 s and no other', STEP
   await tick();
   clock.advance(20_000);
   await assert.rejects(first, { code: "TIMEOUT", outcome: "unknown" });
-  await client.resume("10", "skip");
   clock.waits.length = 0;
+  await client.resume("10", "skip");
   const held = client.send("10", { n: 2 });
+  await tick();
   clock.advance(GATEWAY_LIMIT - 1);
+  await tick();
   assert.deepEqual(clock.waits, [GATEWAY_LIMIT]);
   await client.send("11", { n: 3 });
   assert.equal(client.activeGroups, 1);
@@ -176,6 +178,128 @@ test('with onFailure "continue" the next message follows, after an unknown outco
   assert.equal(order(seen).at(-1), 3);
   assert.deepEqual(client.pausedGroups(), []);
 });
+
+test("resumeAll replays every paused group, each ahead of what is sent from then on", async (t) => {
+  let broken = true;
+  const { endpoint, seen } = await serveGateway(t, (_, index) =>
+    broken ? refused(403, "FORBIDDEN") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  const groups = ["a", "b", "c"];
+  await Promise.allSettled(groups.map((groupId) => client.send(groupId, { n: 1 })));
+  const ids = new Set(seen.map(({ deduplicationId }) => deduplicationId));
+  assert.equal(client.pausedGroups().length, 3);
+  broken = false;
+  seen.length = 0;
+  const resumed = client.resumeAll("replay");
+  assert.deepEqual(client.pausedGroups(), []);
+  await Promise.all(groups.map((groupId) => client.send(groupId, { n: 2 })));
+  await resumed;
+  for (const groupId of groups) {
+    assert.deepEqual(order(seen.filter((one) => one.groupId === groupId)), [1, 2]);
+  }
+  assert.deepEqual(new Set(seen.slice(0, 3).map(({ deduplicationId }) => deduplicationId)), ids);
+});
+
+test("the replays of resumeAll share requests", async (t) => {
+  let broken = true;
+  const { endpoint, requests } = await serveGateway(t, (_, index) =>
+    broken ? refused(400, "MESSAGE_REFUSED") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  await Promise.allSettled(["a", "b", "c"].map((groupId) => client.send(groupId, {})));
+  broken = false;
+  await client.resumeAll("replay");
+  assert.deepEqual(requests.at(-1)?.groupIds, ["a", "b", "c"]);
+});
+
+test('resumeAll("skip") gives all failed messages up, and no other', async (t) => {
+  const { endpoint, seen } = await serveGateway(t, ({ body }, index) =>
+    body["n"] === 1 ? refused(400, "INVALID_BODY") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  await Promise.allSettled(["a", "b"].map((groupId) => client.send(groupId, { n: 1 })));
+  await client.resumeAll("skip");
+  assert.equal(client.activeGroups, 0);
+  await Promise.all(["a", "b"].map((groupId) => client.send(groupId, { n: 2 })));
+  assert.deepEqual(order(seen).toSorted(), [1, 1, 2, 2]);
+});
+
+test("resumeAll rejects with every failure once all have settled; what failed is paused again, the rest goes on", async (t) => {
+  let broken = true;
+  const { endpoint } = await serveGateway(t, ({ groupId }, index) =>
+    broken || groupId !== "good" ? refused(400, groupId === "b" ? "MESSAGE_REFUSED" : "INVALID_BODY") : accepted(index),
+  );
+  const client = openClient(endpoint, fastClock(100));
+  await Promise.allSettled(["a", "good", "b"].map((groupId) => client.send(groupId, {})));
+  broken = false;
+  await assert.rejects(client.resumeAll("replay"), (error) => {
+    assert.ok(error instanceof AggregateError);
+    assert.deepEqual(
+      error.errors,
+      client.pausedGroups().map(({ cause }) => cause),
+    );
+    assert.deepEqual(
+      error.errors.map((one) => isSendError(one) && [one.groupId, one.code, one.attempts]),
+      [
+        ["a", "INVALID_BODY", 2],
+        ["b", "MESSAGE_REFUSED", 2],
+      ],
+    );
+    return true;
+  });
+  await client.send("good", {});
+});
+
+test("resumeAll of nothing resolves, and a way that it does not know changes nothing", async (t) => {
+  const { endpoint } = await serveGateway(t, () => refused(400, "INVALID_BODY"));
+  const client = openClient(endpoint, fastClock(100));
+  await client.resumeAll("replay");
+  await client.resumeAll("skip");
+  await assert.rejects(client.send("10", {}));
+  // @ts-expect-error only "replay" and "skip" exist
+  await assert.rejects(client.resumeAll("again"), (error) => {
+    assert.ok(error instanceof AggregateError);
+    assert.equal(error.errors[0].code, "INVALID_OPTION");
+    return true;
+  });
+  assert.equal(client.pausedGroups().length, 1);
+});
+
+test(
+  'resumeAll("skip") holds each group for 30 s after its own last attempt, where the outcome is unknown',
+  STEPPED,
+  async (t) => {
+    const { endpoint, seen } = await serveGateway(t, ({ groupId, body }, index) => {
+      if (body["n"] === 1) return groupId === "refused" ? refused(400, "INVALID_BODY") : "hang";
+      return accepted(index);
+    });
+    const clock = steppedClock();
+    const client = openClient(endpoint, clock, { retryBudgetMilliseconds: 20_000, maxBatchSize: 1 });
+    const early = client.send("early", { n: 1 });
+    await tick();
+    clock.advance(10_000);
+    const late = client.send("late", { n: 1 });
+    const clear = client.send("refused", { n: 1 });
+    await assert.rejects(clear, { outcome: "rejected" });
+    clock.advance(10_000);
+    await assert.rejects(early, { outcome: "unknown" });
+    clock.advance(10_000);
+    await assert.rejects(late, { outcome: "unknown" });
+    await client.resumeAll("skip");
+    const sent = (groupId: string) => seen.some((one) => one.groupId === groupId && one.body["n"] === 2);
+    const next = ["early", "late"].map((groupId) => client.send(groupId, { n: 2 }));
+    await client.send("refused", { n: 2 });
+    clock.advance(GATEWAY_LIMIT - 10_001);
+    await client.send("other", {});
+    assert.deepEqual([sent("early"), sent("late")], [false, false]);
+    clock.advance(1);
+    await next[0];
+    assert.equal(sent("late"), false);
+    clock.advance(10_000);
+    await next[1];
+  },
+);
 
 test("sends that nobody awaits never become an unhandled rejection", async (t) => {
   const { endpoint } = await serveGateway(t, () => refused(400, "INVALID_BODY"));

@@ -5,10 +5,10 @@ import { MAX_BODY_BYTES } from "../sdk/client/src/contract.ts";
 import { fillMessage, type Message, createMessage as openMessage } from "../sdk/client/src/message.ts";
 import { accepted, fastClock, openClient, serveGateway } from "./helpers/client-gateway.ts";
 
-function createMessage(groupId: string, payload: unknown, deduplicationId?: string): Message {
+function createMessage(groupId: string, payload: unknown, deduplicationId?: string): Message & { body: string } {
   const message = openMessage(groupId, { deduplicationId });
   fillMessage(message, payload);
-  return message;
+  return { body: "", ...message };
 }
 
 test("sends POST {endpoint}/{queue} with key, deduplication id and JSON content type", async (t) => {
@@ -146,10 +146,10 @@ for (const id of ["", "x".repeat(129), "a b", "ä", "a\n", "\u007f", 10, null]) 
 
 test("takes the longest group and deduplication ids", () => {
   const longest = `!${"~".repeat(127)}`;
-  assert.equal(createMessage(longest, {}, longest).deduplicationId, longest);
+  assert.equal(createMessage(longest, {}, longest).ids.deduplicationId, longest);
 });
 
 test("every message gets a deduplication id of its own", () => {
-  const ids = Array.from({ length: 100 }, () => createMessage("10", {}).deduplicationId);
+  const ids = Array.from({ length: 100 }, () => createMessage("10", {}).ids.deduplicationId);
   assert.equal(new Set(ids).size, 100);
 });

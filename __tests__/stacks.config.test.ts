@@ -120,6 +120,16 @@ describe("a rule between values is refused with bound and received value", () =>
       { queues: Array.from({ length: 20 }, (_, index) => ({ name: `queue-${index}` })) },
       /^queues are 20, .* Lambda takes 4096/,
     ],
+    [
+      "any origin beside a listed one",
+      { gateway: { corsOrigins: ["*", "https://app.example"] } },
+      /^gateway\.corsOrigins is \*, https:\/\/app\.example; "\*" stands alone/,
+    ],
+    [
+      "an origin given twice",
+      { gateway: { corsOrigins: ["https://app.example", "https://app.example"] } },
+      /^gateway\.corsOrigins https:\/\/app\.example, https:\/\/app\.example name an origin more than once$/,
+    ],
     ["a role name over 64 characters", { name: `d${"e".repeat(45)}` }, /^name gives the role .* IAM takes 64$/],
   ];
   for (const [what, change, says] of broken) {
@@ -190,6 +200,50 @@ describe("a single value is refused with field, value and what was expected", ()
   test("a visibility that the consumer could not set anew", () => {
     const queues = [{ name: "q", visibilityTimeoutSeconds: 21_601 }];
     assert.match(problems({ queues })[0] ?? "", /^queues\.0\.visibilityTimeoutSeconds: .*; received 21601$/);
+  });
+  test("an origin that no browser would send", () => {
+    for (const origin of [
+      "app.example",
+      "https://app.example/",
+      "https://app.example/path",
+      "https://app.example?a",
+      "https://App.example",
+      "https://app.example:443",
+      "https://app.example:99999",
+      "https://user@app.example",
+      "https://*.app.example",
+      "https://app.example,https://b.example",
+      "https://a'b.example",
+      "https://a$b.example",
+      "http://app.example",
+      "http://127.0.0.1.example",
+      "http://localhost:80",
+      "ftp://localhost",
+      "null",
+      "",
+    ]) {
+      const [problem, another] = problems({ gateway: { corsOrigins: ["https://b.example", origin] } });
+      assert.match(problem ?? "", /^gateway\.corsOrigins\.1: an origin as browsers send it, .*; received "/, origin);
+      assert.ok(problem?.endsWith(`; received ${JSON.stringify(origin.replace("user@", "***@"))}`), problem);
+      assert.equal(another, undefined);
+    }
+  });
+  test("and one that a browser sends is taken", () => {
+    for (const origin of [
+      "*",
+      "https://app.example",
+      "https://app.example:8443",
+      "https://xn--bcher-kva.example",
+      "https://[2001:db8::1]",
+      "http://localhost",
+      "http://localhost:5173",
+      "http://app.localhost:5173",
+      "http://127.0.0.1:8080",
+      "http://[::1]:8080",
+    ]) {
+      assert.deepEqual(problems({ gateway: { corsOrigins: [origin] } }), [], origin);
+    }
+    assert.deepEqual(parseDeployment(valid).gateway.corsOrigins, []);
   });
   test("a field that nothing reads", () => {
     const misspelt = { ...valid, queues: [{ name: "q", visibilityTimeout: 30 }] };

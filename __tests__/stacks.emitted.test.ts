@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { unzipSync } from "fflate";
 import { z } from "zod";
 import { DEDUPLICATION_ID_PATTERN, GROUP_ID_PATTERN } from "../sdk/client/src/contract.ts";
-import { json, projectRoot, resource, resources, synth } from "./helpers/emitted.ts";
+import { type EmittedStack, json, projectRoot, resource, resources, synth } from "./helpers/emitted.ts";
 
 const emitted = synth();
 const messaging = emitted.stack("dev-messaging");
@@ -319,6 +319,107 @@ describe("the gateway", () => {
   });
 });
 
+describe("browsers", () => {
+  const [app, admin] = ["https://app.kimalarm.example", "https://console.kimalarm.example"];
+
+  const one = gatewayFor(app);
+  const two = gatewayFor(app, admin);
+  const any = gatewayFor("*");
+
+  test("get nothing, unless origins are listed", () => {
+    const found = /OPTIONS|MOCK|Access-Control|Vary|method\.response|unknown-path/.exec(JSON.stringify(gateway));
+    assert.equal(found, null);
+    const withHeaders = Object.values(resources(gateway, "aws_api_gateway_gateway_response")).filter(
+      ({ response_parameters }) => response_parameters !== undefined,
+    );
+    assert.deepEqual(
+      withHeaders.map(({ response_parameters }) => response_parameters),
+      [{ "gatewayresponse.header.Retry-After": "'1'" }],
+    );
+  });
+
+  test("get preflights and headers, and nothing else of the routes changes", () => {
+    for (const stack of [one, two]) {
+      const changed = changedResources(gateway, stack);
+      const added = changed.filter((address) => /_preflight_|unknown-path/.test(address));
+      assert.equal(added.length, 5 * 4 + 1);
+      for (const address of changed.filter((other) => !added.includes(other)))
+        assert.match(address, /_(method_response|integration_response|gateway_response|deployment)\./);
+      assert.deepEqual(withoutHeaders(stack), withoutHeaders(gateway));
+    }
+  });
+
+  test("are answered without a key on every path, and on those that are no queue's", () => {
+    const methods = Object.entries(resources(one, "aws_api_gateway_method")).filter(
+      ([, { http_method }]) => http_method === "OPTIONS",
+    );
+    assert.deepEqual(
+      methods.map(([name]) => name),
+      [
+        "api_unknown-path_preflight_method",
+        ...["queue-1_batch", "queue-1_send", "queue-2_batch", "queue-2_send"].map(
+          (route) => `${route}_preflight_method`,
+        ),
+      ].toSorted(),
+    );
+    for (const [, method] of methods) assert.equal(method.api_key_required, false);
+    assert.equal(resource(one, "aws_api_gateway_resource", "api_unknown-path_path").path_part, "{path+}");
+  });
+
+  test("are published with the rest: another list is another deployment, which waits for all of it", () => {
+    const published = [gateway, one, two, any].map(
+      (stack) => resource(stack, "aws_api_gateway_deployment", "stage_deployment").triggers,
+    );
+    assert.equal(new Set(published.map((triggers) => JSON.stringify(triggers))).size, published.length);
+    const needed = resource(two, "aws_api_gateway_deployment", "stage_deployment").depends_on;
+    for (const type of ["resource", "method", "method_response", "integration", "integration_response"]) {
+      for (const name of Object.keys(resources(two, `aws_api_gateway_${type}`)))
+        assert.ok(z.array(z.string()).parse(needed).includes(`aws_api_gateway_${type}.${name}`), name);
+    }
+  });
+
+  test("can read every answer: each method response and gateway response has the header", () => {
+    for (const stack of [one, two, any]) {
+      for (const answer of Object.values(resources(stack, "aws_api_gateway_method_response")))
+        assert.ok("method.response.header.Access-Control-Allow-Origin" in parametersOf(answer));
+      for (const answer of Object.values(resources(stack, "aws_api_gateway_gateway_response"))) {
+        const { "gatewayresponse.header.Access-Control-Allow-Origin": origin } = parametersOf(answer);
+        assert.equal(origin, stack === one ? `'${app}'` : "'*'");
+      }
+    }
+  });
+
+  test("of several origins leave no expression in a template but the queue's address", () => {
+    for (const { response_templates } of Object.values(resources(two, "aws_api_gateway_integration_response"))) {
+      assert.doesNotMatch(JSON.stringify(response_templates), /(?<!\$)\$\{/);
+      assert.ok(JSON.stringify(response_templates).includes(`['${app}', '${admin}']`));
+    }
+  });
+});
+
+const parametersOf = ({ response_parameters }: Record<string, unknown>) =>
+  z.record(z.string(), z.unknown()).parse(response_parameters);
+
+function withoutCors(values: Record<string, unknown>) {
+  const templates = JSON.stringify(values.response_templates)?.replace(/## Goes before.*?#end##\\n(?=## [SE])/, "");
+  return { ...values, response_parameters: undefined, response_templates: templates };
+}
+
+/** A gateway's stack less its preflights, all mapped headers, what goes before a template, and the deployment that follows from them. */
+function withoutHeaders(stack: EmittedStack): EmittedStack {
+  const kept = Object.entries(stack.resource)
+    .filter(([type]) => type !== "aws_api_gateway_deployment")
+    .map(([type, named]) => [
+      type,
+      Object.fromEntries(
+        Object.entries(named)
+          .filter(([name]) => !/_preflight_|unknown-path/.test(name))
+          .map(([name, values]) => [name, withoutCors(values)]),
+      ),
+    ]);
+  return { ...stack, resource: Object.fromEntries(kept) };
+}
+
 describe("a change of the tree", () => {
   test("of one character in a template changes its integrations and the deployment, and nothing else", () => {
     const changed = changesOf((copy) =>
@@ -345,6 +446,19 @@ describe("a change of the tree", () => {
     assert.deepEqual(changed, ["aws_lambda_function.consumer_function"]);
   });
 });
+
+/** The gateway's stack of the same deployment, which pages of these origins may call. */
+function gatewayFor(...corsOrigins: string[]): EmittedStack {
+  const copy = copyOfTree();
+  try {
+    edit(join(copy, "main.ts"), (text) =>
+      text.replace("protect: false,", `protect: false, gateway: { corsOrigins: ${JSON.stringify(corsOrigins)} },`),
+    );
+    return synth({ root: copy }).stack("dev-gateway");
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
 
 /** Addresses of the resources that differ once a copy of the tree was edited. */
 function changesOf(change: (copy: string) => void): string[] {

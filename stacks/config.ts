@@ -70,6 +70,25 @@ const consumerSchema = z.strictObject({
     .default(30),
 });
 
+/** `https` for every host, `http` for the machine itself only: what a page on a plain `http` origin sends, others can read. */
+const ORIGIN =
+  /^(?:https:\/\/(?:[a-z0-9_.-]+|\[[0-9a-f:]+\])|http:\/\/(?:localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\]))(?::\d+)?$/;
+
+const originSchema = z
+  .string()
+  .refine(
+    (text) => text === "*" || (ORIGIN.test(text) && URL.canParse(text) && new URL(text).origin === text),
+    'an origin as browsers send it, e.g. https://app.example or http://localhost:5173 (lower case, no path, no default port; http only for a loopback host), or "*"',
+  );
+
+const gatewaySchema = z.strictObject({
+  /**
+   * Origins whose pages may call the gateway from a browser (CORS), e.g. `["https://app.kimalarm.example"]`; `["*"]` for any.
+   * The key is then in the page: everyone who can open it can send. @default none, no browser can call the gateway
+   */
+  corsOrigins: z.array(originSchema).default([]),
+});
+
 const deploymentSchema = z.strictObject({
   /** Names the deployment's stacks and all its resources, e.g. `dev`. */
   name: nameSchema,
@@ -93,6 +112,7 @@ const deploymentSchema = z.strictObject({
   }),
   queues: z.array(queueSchema).min(1),
   producers: z.array(producerSchema).min(1),
+  gateway: gatewaySchema.prefault({}),
   consumer: consumerSchema.prefault({}),
   /**
    * Guards queues and table against replacement and `terraform destroy`, and gives the table deletion protection. It cannot
@@ -220,6 +240,15 @@ const producerRules: readonly Rule<ProducerConfig>[] = [
 export const FAILING_PATH_RESERVE_MILLISECONDS = 5_000;
 
 const deploymentRules: readonly Rule<DeploymentConfig>[] = [
+  {
+    when: ({ gateway }) => gateway.corsOrigins.includes("*") && gateway.corsOrigins.length > 1,
+    say: ({ gateway }) =>
+      `gateway.corsOrigins is ${gateway.corsOrigins.join(", ")}; "*" stands alone, or the origins are listed one by one`,
+  },
+  {
+    when: ({ gateway }) => new Set(gateway.corsOrigins).size < gateway.corsOrigins.length,
+    say: ({ gateway }) => `gateway.corsOrigins ${gateway.corsOrigins.join(", ")} name an origin more than once`,
+  },
   {
     when: ({ consumer }) =>
       consumer.timeoutSeconds * 1_000 <= consumer.backendTimeoutMilliseconds + FAILING_PATH_RESERVE_MILLISECONDS,

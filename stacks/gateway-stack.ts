@@ -3,7 +3,9 @@ import type { Construct } from "constructs";
 import type { DeploymentConfig } from "./config.ts";
 import { DeploymentStack } from "./deployment-stack.ts";
 import { ApiKeys } from "./gateway/api-keys.ts";
+import { corsFor } from "./gateway/cors.ts";
 import { addGatewayResponses } from "./gateway/gateway-responses.ts";
+import { UnknownPathPreflight } from "./gateway/preflight.ts";
 import { PublishedStage } from "./gateway/published-stage.ts";
 import { QueueRoutes } from "./gateway/queue-routes.ts";
 import { RestApi } from "./gateway/rest-api.ts";
@@ -14,8 +16,12 @@ export class GatewayStack extends DeploymentStack {
   constructor(scope: Construct, deployment: DeploymentConfig, messaging: MessagingStack) {
     super(scope, "gateway", deployment);
     const api = new RestApi(this, deployment);
-    const routes = messaging.queues.map((queue) => new QueueRoutes(this, { api, queue, region: deployment.region }));
-    const answers = addGatewayResponses(this, api);
+    const cors = corsFor(deployment.gateway.corsOrigins);
+    const routes = messaging.queues.map(
+      (queue) => new QueueRoutes(this, { api, queue, region: deployment.region, cors }),
+    );
+    if (cors !== undefined) new UnknownPathPreflight(api, cors);
+    const answers = addGatewayResponses(this, api, cors);
     const stage = new PublishedStage(this, { api, stageName: deployment.stage, published: [...routes, answers] });
     const keys = new ApiKeys(this, { deployment, api, stage });
 

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { compileTemplate } from "../../runtime/local/gateway/template/template.ts";
 import { parseDocument } from "../../runtime/local/gateway/template/variables.ts";
 import { MAX_BODY_BYTES } from "../../sdk/client/src/contract.ts";
+import { corsFor } from "../../stacks/gateway/cors.ts";
 import {
   bodyOfSize,
   brokenAnswers,
@@ -80,6 +81,35 @@ function answerCases(): Case[] {
     );
 }
 
+/** What names the origin that asked, alone as before a preflight, and before each template of an answer. */
+function originCases(): Case[] {
+  const before = corsFor(["https://app.example", "https://b.app.example:8443"])?.allowOrigin ?? "";
+  const sent = [
+    {},
+    ...[
+      "https://app.example",
+      "https://b.app.example:8443",
+      "https://APP.example",
+      "https://other.example",
+      "null",
+      "",
+    ].flatMap((origin) => ["Origin", "origin", "ORIGIN"].map((name) => ({ Host: "x", [name]: origin }))),
+    { "x-origin": "https://app.example" },
+  ];
+  const templates = readdirSync(join(here, "../../stacks/gateway")).filter((file) =>
+    /\.(?:response|error)\.vtl$/.test(file),
+  );
+  return [{ file: "", text: "" }, ...templates.map((file) => ({ file, text: source(file) }))].flatMap(
+    ({ file, text }) =>
+      sent.map((headers) => ({
+        name: `allow-origin.vtl ${file}, ${JSON.stringify(headers)}`,
+        template: before + text,
+        body: soundAnswers[0]?.body ?? "",
+        headers,
+      })),
+  );
+}
+
 function engineCases(): Case[] {
   return engineTemplates.map((template) => ({
     name: `engine, ${JSON.stringify(template)}`,
@@ -101,11 +131,12 @@ function renderHere({ name, template, body, headers }: Case): string {
     context,
     stageVariables: {},
   });
-  return JSON.stringify([text, overrides.status ?? null]);
+  const written = Object.fromEntries([...overrides.headers].toSorted());
+  return JSON.stringify([text, overrides.status ?? null, written]);
 }
 
 const answerSchema = z.union([
-  z.strictObject({ output: z.string(), status: z.number().nullable() }),
+  z.strictObject({ output: z.string(), status: z.number().nullable(), headers: z.record(z.string(), z.string()) }),
   z.strictObject({ error: z.string() }),
 ]);
 
@@ -129,7 +160,9 @@ function renderWithVelocity(cases: readonly Case[]): string[] {
     .split("\n")
     .map((line) => {
       const answer = answerSchema.parse(JSON.parse(line));
-      return "error" in answer ? `error: ${answer.error}` : JSON.stringify([answer.output, answer.status]);
+      return "error" in answer
+        ? `error: ${answer.error}`
+        : JSON.stringify([answer.output, answer.status, answer.headers]);
     });
 }
 
@@ -138,7 +171,7 @@ function skip(why: string): never {
   process.exit(3);
 }
 
-const cases = [...requestCases(), ...batchCases(), ...answerCases(), ...engineCases()];
+const cases = [...requestCases(), ...batchCases(), ...answerCases(), ...originCases(), ...engineCases()];
 const velocity = renderWithVelocity(cases);
 let failed = 0;
 for (const [at, found] of cases.entries()) {

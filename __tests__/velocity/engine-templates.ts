@@ -46,6 +46,7 @@ export const engineTemplates: readonly string[] = [
   '{"id":"$context.requestId"} ${context.requestId}-${context.stage} $context.requestId. $context.requestId.x',
   "$input.json('$.l') $input.json('$.a') $input.json('$.n')",
   "#set($context.responseOverride.status = 400)x",
+  "#set($context.responseOverride.header.Access-Control-Allow-Origin = 'a')#set($context.responseOverride.header.X = \"$input.path('$.n')\")x",
   "#set( $a = 1 )#set ($b = 2)#if ( $a == 1 )y#end#if ($b == 2)z#end",
   "#set($s = 'a,b,c')$s.lastIndexOf(',') $s.lastIndexOf(',', 2) $s.lastIndexOf('a', -1) $s.lastIndexOf('c', 9) $s.lastIndexOf('', 2)",
   "#set($s = 'a,b,c')$s.indexOf(',', 2) $s.indexOf('a', -1) $s.indexOf('c', 9) $s.indexOf('', 9)",

@@ -7,6 +7,7 @@ import {
   IDEMPOTENCY_KEY_HEADER,
   MAX_BATCH_ENTRIES,
 } from "../../sdk/client/src/contract.ts";
+import { type Cors, fixedHeaders } from "./cors.ts";
 import type { RestApi } from "./rest-api.ts";
 
 interface Answer {
@@ -73,10 +74,11 @@ const answers: Readonly<Record<string, Answer>> = {
   DEFAULT_5XX: { code: "GATEWAY_ERROR", message: "The gateway failed. Send again.", anyStatus: true },
 };
 
-/** Gives every answer that API Gateway makes by itself the contract's error shape. */
-export function addGatewayResponses(scope: Construct, api: RestApi): Construct {
+/** Gives every answer that API Gateway makes by itself the contract's error shape, and lets pages read it that may call. */
+export function addGatewayResponses(scope: Construct, api: RestApi, cors: Cors | undefined): Construct {
   const responses = new Construct(scope, "answers");
   for (const [responseType, { code, message, headers, anyStatus }] of Object.entries(answers)) {
+    const all = { ...headers, ...cors?.ownAnswer };
     new ApiGatewayGatewayResponse(responses, responseType.toLowerCase().replaceAll("_", "-"), {
       restApiId: api.id,
       responseType,
@@ -84,14 +86,8 @@ export function addGatewayResponses(scope: Construct, api: RestApi): Construct {
       responseTemplates: {
         "application/json": `{"message":${JSON.stringify(message)},"code":"${code}","requestId":"$context.requestId"}`,
       },
-      ...(headers === undefined ? {} : { responseParameters: asParameters(headers) }),
+      ...(Object.keys(all).length === 0 ? {} : { responseParameters: fixedHeaders("gatewayresponse", all) }),
     });
   }
   return responses;
-}
-
-function asParameters(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [`gatewayresponse.header.${name}`, `'${value}'`]),
-  );
 }

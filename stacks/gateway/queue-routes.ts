@@ -8,12 +8,16 @@ import { ApiGatewayResource } from "@cdktf/provider-aws/lib/api-gateway-resource
 import { Construct } from "constructs";
 import type { FifoQueue } from "../messaging/fifo-queue.ts";
 import { terraformText } from "../terraform-text.ts";
+import { type Cors, declaredHeaders, fixedHeaders } from "./cors.ts";
+import { Preflight } from "./preflight.ts";
 import type { RestApi } from "./rest-api.ts";
 
 interface QueueRoutesProps {
   readonly api: RestApi;
   readonly queue: FifoQueue;
   readonly region: string;
+  /** What browsers are told; undefined where none may call. */
+  readonly cors: Cors | undefined;
 }
 
 /** How a route talks to SQS. */
@@ -30,7 +34,7 @@ interface Route {
 /** The statuses that a route's templates may answer with. */
 const STATUSES = ["200", "400", "413", "429", "502"] as const;
 
-/** `POST /<queue>` and `POST /<queue>/batch`. */
+/** `POST /<queue>` and `POST /<queue>/batch`, and what a browser asks before them. */
 export class QueueRoutes extends Construct {
   private readonly props: QueueRoutesProps;
 
@@ -67,7 +71,7 @@ export class QueueRoutes extends Construct {
   }
 
   private route(id: string, { resourceId, model, headers, template }: Route): void {
-    const { api, queue, region } = this.props;
+    const { api, queue, region, cors } = this.props;
     const route = new Construct(this, id);
     const method = new ApiGatewayMethod(route, "method", {
       restApiId: api.id,
@@ -97,7 +101,11 @@ export class QueueRoutes extends Construct {
     const responses = Object.fromEntries(
       STATUSES.map((statusCode) => [
         statusCode,
-        new ApiGatewayMethodResponse(route, `response-${statusCode}`, { ...at, statusCode }),
+        new ApiGatewayMethodResponse(route, `response-${statusCode}`, {
+          ...at,
+          statusCode,
+          ...(cors === undefined ? {} : { responseParameters: declaredHeaders(cors.names.answer) }),
+        }),
       ]),
     );
     const answer = (status: (typeof STATUSES)[number], file: string, selectionPattern?: string) => {
@@ -105,7 +113,8 @@ export class QueueRoutes extends Construct {
         ...at,
         statusCode: status,
         ...(selectionPattern === undefined ? {} : { selectionPattern }),
-        responseTemplates: { "application/json": mappingTemplate(file, queue) },
+        ...(cors === undefined ? {} : { responseParameters: fixedHeaders("method.response", cors.answer) }),
+        responseTemplates: { "application/json": mappingTemplate(file, queue, cors?.allowOrigin) },
         dependsOn: [integration, ...Object.values(responses)],
       });
     };
@@ -113,11 +122,13 @@ export class QueueRoutes extends Construct {
     answer("400", `${template}.error.vtl`, "4\\d{2}");
     // Without a pattern: the answer to every other status. What SQS did not take must never look accepted.
     answer("502", `${template}.error.vtl`);
+
+    if (cors !== undefined) new Preflight(route, { api, resourceId, cors });
   }
 }
 
-/** Reads a mapping template that stands beside this file. */
-function mappingTemplate(file: string, queue: FifoQueue): string {
+/** Reads a mapping template that stands beside this file; `before` is text of another template that runs first. */
+function mappingTemplate(file: string, queue: FifoQueue, before = ""): string {
   const text = readFileSync(join(import.meta.dirname, file), "utf8");
-  return terraformText(text).replaceAll("__QUEUE_URL__", queue.url);
+  return terraformText(before + text).replaceAll("__QUEUE_URL__", queue.url);
 }

@@ -3,27 +3,13 @@ import ajvDraft04 from "ajv-draft-04";
 import type { EmittedResource } from "../terraform/model.ts";
 import { GatewayError } from "./error.ts";
 import { type GatewayResponses, gatewayResponses } from "./gateway-response.ts";
-import { type Integration, sqsIntegration } from "./integration.ts";
-import { type IntegrationResponses, integrationResponses } from "./integration-response.ts";
+import { callsSqs, mockIntegration, type SqsIntegration, sqsIntegration } from "./integration.ts";
+import { integrationResponses } from "./integration-response.ts";
 import { rolePermissions } from "./policy.ts";
 import { type Declared, declared, refuseUnknownTypes } from "./resources.ts";
-import { compileTemplate, type Template } from "./template/template.ts";
+import { type Route, Routes } from "./routes.ts";
+import { compileTemplate } from "./template/template.ts";
 import type { Quota, Throttle } from "./usage-plan.ts";
-
-/** One method of one path. */
-export interface Route {
-  readonly resourceId: string;
-  /** e.g. `/queue-1/batch` */
-  readonly resourcePath: string;
-  readonly httpMethod: string;
-  readonly apiKeyRequired: boolean;
-  /** By content type; a content type without one is a 415. */
-  readonly requestTemplates: ReadonlyMap<string, Template>;
-  /** By content type: whether a parsed body satisfies the model. */
-  readonly models: ReadonlyMap<string, (document: unknown) => boolean>;
-  readonly integration: Integration;
-  readonly integrationResponses: IntegrationResponses;
-}
 
 /** The usage plan that a key stands in for this stage. */
 export interface KeyPlan {
@@ -39,8 +25,7 @@ export interface Api {
   readonly stage: string;
   readonly deploymentId: string;
   readonly stageVariables: Readonly<Record<string, string>>;
-  /** By `<method> <path>`, e.g. `POST /queue-1`. */
-  readonly routes: ReadonlyMap<string, Route>;
+  readonly routes: Routes;
   /** Of enabled keys, by the key's value. */
   readonly keys: ReadonlyMap<string, KeyPlan>;
   /** Throttle of each method of the stage, whichever key calls it. */
@@ -77,7 +62,7 @@ export function readApi(
     stage: stage.values.stage_name,
     deploymentId: deployment.values.id,
     stageVariables: stage.values.variables,
-    routes: readRoutes(resources, rest, place),
+    routes: new Routes(readRoutes(resources, rest, place)),
     keys: readKeys(resources, apiId, stage.values.stage_name),
     methodThrottle: readMethodThrottle(resources, stage.values.stage_name),
     gatewayResponses: gatewayResponses(declared(resources, "aws_api_gateway_gateway_response")),
@@ -121,7 +106,7 @@ function readRoutes(
   resources: readonly EmittedResource[],
   rest: Declared<"aws_api_gateway_rest_api">,
   place: { readonly sqs: string; readonly region: string; readonly agent: Agent },
-): ReadonlyMap<string, Route> {
+): readonly Route[] {
   const paths = readPaths(declared(resources, "aws_api_gateway_resource"), rest.values.root_resource_id);
   const methods = declared(resources, "aws_api_gateway_method");
   const integrations = declared(resources, "aws_api_gateway_integration");
@@ -133,40 +118,39 @@ function readRoutes(
     }
   }
   const readModels = modelReader(resources);
-  return new Map(
-    methods.map((method) => {
-      const { resource_id, http_method, api_key_required } = method.values;
-      const path = paths.get(resource_id);
-      if (path === undefined) return broken(method.address, "resource_id", resource_id);
-      const integration = integrations.find(ofMethod(method));
-      if (integration === undefined)
-        throw new GatewayError("REFERENCE_BROKEN", `${method.address}: has no integration`);
-      const route: Route = {
-        resourceId: resource_id,
-        resourcePath: path,
-        httpMethod: http_method,
-        apiKeyRequired: api_key_required,
-        requestTemplates: new Map(
-          Object.entries(integration.values.request_templates).map(([type, source]) => [
-            type.toLowerCase(),
-            compileTemplate(`${integration.address}: request_templates`, source),
-          ]),
-        ),
-        models: readModels(method),
-        integration: sqsIntegration(integration, {
-          endpoint: place.sqs,
-          region: place.region,
-          agent: place.agent,
-          permissions: readPermissions(resources, integration),
-        }),
-        integrationResponses: integrationResponses(
-          answers.filter(ofMethod(method)),
-          methodResponses.filter(ofMethod(method)),
-        ),
-      };
-      return [`${http_method} ${path}`, route];
-    }),
-  );
+  return methods.map((method) => {
+    const { resource_id, http_method, api_key_required } = method.values;
+    const path = paths.get(resource_id);
+    if (path === undefined) return broken(method.address, "resource_id", resource_id);
+    const integration = integrations.find(ofMethod(method));
+    if (integration === undefined) throw new GatewayError("REFERENCE_BROKEN", `${method.address}: has no integration`);
+    const route: Route = {
+      resourceId: resource_id,
+      resourcePath: path,
+      httpMethod: http_method,
+      apiKeyRequired: api_key_required,
+      requestTemplates: new Map(
+        Object.entries(integration.values.request_templates).map(([type, source]) => [
+          type.toLowerCase(),
+          compileTemplate(`${integration.address}: request_templates`, source),
+        ]),
+      ),
+      models: readModels(method),
+      integration: callsSqs(integration)
+        ? sqsIntegration(integration, {
+            endpoint: place.sqs,
+            region: place.region,
+            agent: place.agent,
+            permissions: readPermissions(resources, integration),
+          })
+        : mockIntegration(integration),
+      integrationResponses: integrationResponses(
+        answers.filter(ofMethod(method)),
+        methodResponses.filter(ofMethod(method)),
+      ),
+    };
+    return route;
+  });
 }
 
 /** Whether a resource belongs to a method: API Gateway joins them by path and verb. */
@@ -220,10 +204,7 @@ function modelReader(resources: readonly EmittedResource[]) {
   };
 }
 
-function readPermissions(
-  resources: readonly EmittedResource[],
-  { address, values }: Declared<"aws_api_gateway_integration">,
-) {
+function readPermissions(resources: readonly EmittedResource[], { address, values }: SqsIntegration) {
   const emitted = resources.filter(
     ({ type, values: { arn } }) => type === "aws_iam_role" && arn === values.credentials,
   );

@@ -6,7 +6,7 @@ import type { Declared } from "./resources.ts";
 import { compileTemplate } from "./template/template.ts";
 import { parseDocument, type TemplateInput } from "./template/variables.ts";
 
-/** Makes the producer's answer from SQS's, or undefined where API Gateway would call its own configuration wrong. */
+/** Makes the producer's answer from SQS's or a mock's, or undefined where API Gateway would call its own configuration wrong. */
 export type IntegrationResponses = (
   answer: IntegrationAnswer,
   request: Pick<TemplateInput, "params" | "context" | "stageVariables">,
@@ -22,8 +22,10 @@ export function integrationResponses(
   declarations: readonly Declared<"aws_api_gateway_integration_response">[],
   methodResponses: readonly Declared<"aws_api_gateway_method_response">[],
 ): IntegrationResponses {
-  const declaredStatuses = new Set(methodResponses.map(({ values }) => values.status_code));
-  const choices = declarations.map((declaration) => readChoice(declaration, declaredStatuses));
+  const declaredHeaders = new Map(
+    methodResponses.map(({ values }) => [values.status_code, headerNames(values.response_parameters)] as const),
+  );
+  const choices = declarations.map((declaration) => readChoice(declaration, declaredHeaders));
   refuseAmbiguous(choices);
   return (answer, request) => {
     const choice =
@@ -39,9 +41,21 @@ export function integrationResponses(
       document: () => parseDocument(answer.body),
     });
     const status = overrides.status ?? choice.status;
-    if (!declaredStatuses.has(String(status))) return undefined;
-    return { status, headers: { ...choice.headers, ...Object.fromEntries(overrides.headers) }, body: text };
+    if (!declaredHeaders.has(String(status))) return undefined;
+    return { status, headers: overridden(choice.headers, overrides.headers), body: text };
   };
+}
+
+/** Lower-cased: a header's name has no case. */
+function headerNames(parameters: Readonly<Record<string, boolean>>): ReadonlySet<string> {
+  return new Set(Object.keys(parameters).map((name) => name.slice("method.response.header.".length).toLowerCase()));
+}
+
+/** What a template wrote takes the place of a header of the same name, whichever case either has. */
+function overridden(headers: Readonly<Record<string, string>>, overrides: ReadonlyMap<string, string>) {
+  const written = new Set([...overrides.keys()].map((name) => name.toLowerCase()));
+  const kept = Object.entries(headers).filter(([name]) => !written.has(name.toLowerCase()));
+  return Object.fromEntries([...kept, ...overrides]);
 }
 
 /** API Gateway does not say which of two patterns wins. */
@@ -63,16 +77,21 @@ const STATUSES = Array.from({ length: 500 }, (_, at) => String(100 + at));
 
 function readChoice(
   { address, values }: Declared<"aws_api_gateway_integration_response">,
-  declaredStatuses: ReadonlySet<string>,
+  declaredHeaders: ReadonlyMap<string, ReadonlySet<string>>,
 ) {
   const fail = (why: string): never => {
     throw new GatewayError("RESOURCE_INVALID", `${address}: ${why}`);
   };
-  if (!declaredStatuses.has(values.status_code)) fail(`status_code: ${values.status_code} has no method response`);
+  const declared = declaredHeaders.get(values.status_code);
+  if (declared === undefined) return fail(`status_code: ${values.status_code} has no method response`);
   const other = Object.keys(values.response_templates).find((type) => type !== "application/json");
   if (other !== undefined) fail(`response_templates: ${other}: only application/json runs here`);
   const source = values.response_templates["application/json"];
   const headers = fixedHeaders(`${address}: response_parameters`, "method.response", values.response_parameters);
+  const undeclared = Object.keys(headers).find((name) => !declared.has(name.toLowerCase()));
+  if (undeclared !== undefined) {
+    fail(`response_parameters: the method response of ${values.status_code} does not declare ${undeclared}`);
+  }
   return {
     address,
     status: Number(values.status_code),

@@ -1,10 +1,12 @@
 import { Agent, request } from "node:http";
+import { z } from "zod";
 import { GatewayError } from "./error.ts";
 import { fixedHeaders } from "./fixed-headers.ts";
 import type { Permissions } from "./policy.ts";
 import type { Declared } from "./resources.ts";
+import { parseDocument } from "./template/variables.ts";
 
-/** What SQS answered. */
+/** What SQS, or a mock, answered. */
 export interface IntegrationAnswer {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
@@ -22,8 +24,36 @@ export class IntegrationError extends Error {
   }
 }
 
-/** Calls SQS with a rendered body. */
+/** Calls SQS, or nothing, with a rendered body. */
 export type Integration = (body: string) => Promise<IntegrationAnswer>;
+
+type DeclaredIntegration = Declared<"aws_api_gateway_integration">;
+
+/** A declared integration that calls SQS. */
+export interface SqsIntegration {
+  readonly address: string;
+  readonly values: Extract<DeclaredIntegration["values"], { readonly type: "AWS" }>;
+}
+
+/** Whether an integration calls SQS, or nothing. */
+export function callsSqs(integration: DeclaredIntegration): integration is SqsIntegration {
+  return integration.values.type === "AWS";
+}
+
+const mockSchema = z.object({ statusCode: z.int().min(100).max(599) });
+
+/**
+ * The mock integration of one method: answers with the `statusCode` of its rendered request template, and no body.
+ *
+ * @throws Error, when it is called, where the rendered template is no JSON with a status: API Gateway would answer 500
+ */
+export function mockIntegration({ address }: DeclaredIntegration): Integration {
+  return async (body) => {
+    const parsed = mockSchema.safeParse(parseDocument(body));
+    if (!parsed.success) throw new Error(`${address}: request_templates: must render {"statusCode": <100 to 599>}`);
+    return { status: parsed.data.statusCode, headers: new Map(), body: "" };
+  };
+}
 
 interface IntegrationPlace {
   readonly endpoint: string;
@@ -38,7 +68,7 @@ interface IntegrationPlace {
  * @throws GatewayError RESOURCE_INVALID, naming the address and a URI or parameter that is not known here
  */
 export function sqsIntegration(
-  { address, values }: Declared<"aws_api_gateway_integration">,
+  { address, values }: SqsIntegration,
   { endpoint, region, agent, permissions }: IntegrationPlace,
 ): Integration {
   const uri = /^arn:aws:apigateway:([^:]+):sqs:path\/(\d{12})\/([A-Za-z0-9_-]+(?:\.fifo)?)$/.exec(values.uri);

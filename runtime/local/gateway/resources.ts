@@ -17,6 +17,12 @@ const blocks = <T extends z.ZodType>(schema: T) =>
 
 const method = { rest_api_id: text, resource_id: text, http_method: text, id };
 
+const integration = {
+  ...method,
+  passthrough_behavior: z.literal("NEVER", "anything else lets a content type that no template names pass unchecked"),
+  request_templates: texts,
+};
+
 /** The arguments of each resource type that the local gateway runs. Strict: what is not named here is refused. */
 const schemas = {
   aws_api_gateway_rest_api: z.strictObject({
@@ -38,7 +44,12 @@ const schemas = {
     id: text,
     rest_api_id: text,
     parent_id: text,
-    path_part: z.string().regex(/^[A-Za-z0-9._:-]+$/, "only fixed path parts run here, no {parameter}"),
+    path_part: z
+      .string()
+      .regex(
+        /^(?:[A-Za-z0-9._:-]+|\{[A-Za-z0-9._:-]+\+\})$/,
+        "only fixed path parts and {greedy+} run here, no {parameter}",
+      ),
     path: text.optional(),
   }),
   aws_api_gateway_model: z.strictObject({
@@ -68,19 +79,30 @@ const schemas = {
     ...method,
     status_code: z.string().regex(/^\d{3}$/),
     response_models: texts.optional(),
-    response_parameters: z.record(z.string(), z.boolean()).default({}),
+    response_parameters: z
+      .record(z.string(), z.boolean())
+      .refine(
+        (parameters) => Object.keys(parameters).every((name) => /^method\.response\.header\.[^.]+$/.test(name)),
+        "only method.response.header.<name> runs here",
+      )
+      .default({}),
   }),
-  aws_api_gateway_integration: z.strictObject({
-    ...method,
-    type: z.literal("AWS", "only AWS service integrations run here"),
-    integration_http_method: z.literal("POST"),
-    uri: text,
-    credentials: text,
-    passthrough_behavior: z.literal("NEVER", "anything else lets a content type that no template names pass unchecked"),
-    request_parameters: texts.default({}),
-    request_templates: texts,
-    timeout_milliseconds: z.number().int().min(50).max(29_000).default(29_000),
-  }),
+  aws_api_gateway_integration: z.discriminatedUnion(
+    "type",
+    [
+      z.strictObject({
+        ...integration,
+        type: z.literal("AWS"),
+        integration_http_method: z.literal("POST"),
+        uri: text,
+        credentials: text,
+        request_parameters: texts.default({}),
+        timeout_milliseconds: z.number().int().min(50).max(29_000).default(29_000),
+      }),
+      z.strictObject({ ...integration, type: z.literal("MOCK") }),
+    ],
+    "only AWS service integrations and MOCK run here",
+  ),
   aws_api_gateway_integration_response: z.strictObject({
     ...method,
     status_code: z.string().regex(/^\d{3}$/),

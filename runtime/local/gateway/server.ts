@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { listen, stopListening } from "../listen.ts";
 import type { EmittedResource } from "../terraform/model.ts";
-import { type Api, type Route, readApi } from "./api.ts";
+import { type Api, readApi } from "./api.ts";
 import type { Answer, GatewayResponseType } from "./gateway-response.ts";
 import { IntegrationError } from "./integration.ts";
 import { answerMalformed } from "./malformed.ts";
+import type { Match, Route } from "./routes.ts";
 import { TemplateError } from "./template/error.ts";
+import { parseDocument } from "./template/variables.ts";
 import { QuotaStore, TokenBucket } from "./usage-plan.ts";
 
 /** A running gateway. */
@@ -107,7 +109,8 @@ class Pipeline {
     response.writeHead(answer.status, {
       "Content-Type": "application/json",
       ...answer.headers,
-      "Content-Length": Buffer.byteLength(answer.body),
+      // A 204 has neither a body nor its length.
+      ...(answer.status === 204 ? {} : { "Content-Length": Buffer.byteLength(answer.body) }),
       "x-amzn-RequestId": requestId,
     });
     response.end(answer.body);
@@ -138,17 +141,19 @@ class Pipeline {
 
   /** The steps in API Gateway's order. */
   async #handle(request: IncomingMessage, body: Buffer | undefined, requestId: string): Promise<Answer> {
-    const route = this.#route(request);
+    const { route, pathParameters } = this.#route(request);
     const keyId = this.#checkKey(request, route);
     const contentType = mediaType(request);
     const template = route.requestTemplates.get(contentType);
     if (template === undefined) throw new Refusal("UNSUPPORTED_MEDIA_TYPE");
     if (body === undefined) throw new Refusal("REQUEST_TOO_LARGE");
     const text = decodeBody(body);
-    const document = parseBody(text);
-    if (route.models.get(contentType)?.(document) === false) throw new Refusal("BAD_REQUEST_BODY");
+    const model = route.models.get(contentType);
+    // Without a model nobody looks at the body before the template does.
+    const document = model === undefined ? parseDocument(text) : parseBody(text);
+    if (model?.(document) === false) throw new Refusal("BAD_REQUEST_BODY");
     const seen = {
-      params: { header: headersAsSent(request), path: new Map<string, string>(), querystring: queryOf(request) },
+      params: { header: headersAsSent(request), path: pathParameters, querystring: queryOf(request) },
       context: this.#context(request, route, requestId, keyId),
       stageVariables: this.#api.stageVariables,
     };
@@ -160,20 +165,20 @@ class Pipeline {
     if (mapped === undefined) {
       throw new Refusal(
         "API_CONFIGURATION_ERROR",
-        `no integration or method response for SQS's status ${answer.status}`,
+        `no integration or method response for the status ${answer.status} of the integration`,
       );
     }
     return mapped;
   }
 
-  #route(request: IncomingMessage): Route {
+  #route(request: IncomingMessage): Match {
     const prefix = `/${this.#api.stage}`;
     const path = pathOf(request);
-    const route = path.startsWith(`${prefix}/`)
-      ? this.#api.routes.get(`${request.method} ${path.slice(prefix.length)}`)
+    const match = path.startsWith(`${prefix}/`)
+      ? this.#api.routes.find(request.method ?? "", path.slice(prefix.length))
       : undefined;
-    if (route === undefined) throw new Refusal("MISSING_AUTHENTICATION_TOKEN");
-    return route;
+    if (match === undefined) throw new Refusal("MISSING_AUTHENTICATION_TOKEN");
+    return match;
   }
 
   /** Key, then throttle, then quota: a throttled request does not count. */

@@ -2,9 +2,9 @@
 import type { Accepted, Failed } from "./answer.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { GATEWAY_TIMEOUT_MILLISECONDS, GROUP_ID_FIELD, SQS_MAX_MESSAGE_BYTES } from "./contract.ts";
-import { GroupPausedError, type Outcome, refusal } from "./errors.ts";
+import { ensure, FifoClientError, GroupPausedError, type Outcome } from "./errors.ts";
 import { outcomeOf, sendError } from "./failure.ts";
-import type { Call, Flight, Lane, SendResult } from "./lane.ts";
+import type { Call, Lane, SendResult } from "./lane.ts";
 import { createMessage, fillMessage, type SendOptions } from "./message.ts";
 import {
   type FifoClientOptions,
@@ -103,7 +103,7 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * Lets a paused group go on. `"replay"` sends its failed message again, with the same deduplication id, ahead of
    * whatever is sent from now on; it resolves as that `send()` would have, and when it fails the group is paused again.
    * Over five minutes after the first attempt SQS no longer knows that id: if the message was in the queue, it then is
-   * there twice (at least once, that is).
+   * there twice, the second time perhaps behind later ones (at least once, that is).
    *
    * Rejects with {@link FifoClientError} `GROUP_NOT_PAUSED` when there is nothing to resume.
    */
@@ -118,10 +118,10 @@ export interface FifoClient<Payload extends object = AnyPayload> {
   /**
    * Takes nothing new, waits for what is on its way, then ends it.
    *
-   * @param options.timeout how long to wait, in milliseconds (default 30000, at most 2147483647); what is then still
-   *   queued or in flight fails with `CLOSED`
-   * @returns every kept message that is not known to be in the queue, in the order of the calls: to be stored and sent
-   *   after a restart. Messages that had failed before are among them only if their group is still paused by them.
+   * @param options.timeout how long to wait, in milliseconds (default 30000); what is then still queued or in flight fails
+   *   with `ABORTED`
+   * @returns every message kept at the time of the call that is not known to be in the queue, in the order of the calls: to
+   *   be stored and sent after a restart. A second `close()` returns the same.
    */
   close(options?: { readonly timeout?: number }): Promise<UnsentMessage[]>;
   /** `close()` at the end of an `await using` block. Throws {@link FifoClientError} `NOT_SENT` when something is left. */
@@ -147,7 +147,7 @@ type InputOf<Schema> = Schema extends {
   : never;
 
 /** Creates a client whose payload type is what the schema takes. */
-export function createFifoClient<Schema extends StandardSchema<never, unknown>>(
+export function createFifoClient<Schema extends StandardSchema>(
   options: Omit<FifoClientOptions, "schema"> & { readonly schema: Schema },
 ): FifoClient<InputOf<Schema>>;
 /**
@@ -175,318 +175,258 @@ export function createFifoClient(options: FifoClientOptions): FifoClient {
 
 /** {@link createFifoClient} on a clock of one's own. */
 export function openFifoClient<Payload extends object>(settings: Settings, clock: Clock): FifoClient<Payload> {
+  const { onFailure, maxPending, attemptTimeoutMilliseconds, retryBudgetMilliseconds } = settings;
   const lanes = new Map<string, Lane>();
   /** Lanes whose head can be sent as soon as there is a slot. */
   const ready = new Set<Lane>();
-  /** What `maxPending` bounds, in the order of the calls: each call until it is accepted or has failed, and the failed one of a paused group. */
+  /** What `maxPending` bounds, in the order of the calls: each until it is accepted or has failed, and the failed one of a paused group. */
   const kept = new Set<Call>();
-  const flights = new Set<Flight>();
   const timers = new Set<() => void>();
-  /** Until when a group sends nothing, since a message that was given up can still land. */
-  const quietUntil = new Map<string, number>();
   const checkSequence = watchSequence();
   /**
    * No attempt begins with less time than this, in milliseconds: cut off before its answer, it would only make an
    * `unknown` of what was a clear refusal.
    */
-  const shortestAttempt = Math.min(settings.attemptTimeoutMilliseconds, settings.retryBudgetMilliseconds / 10);
-  let requests = 0;
-  let scheduled = false;
+  const shortestAttempt = Math.min(attemptTimeoutMilliseconds, retryBudgetMilliseconds / 10);
+  let inFlight = 0;
   let closed = false;
-  let queueForRoom: Promise<unknown> = Promise.resolve();
+  /** What was kept when the end began. */
+  let left: Call[] | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
   let roomChanged: (() => void) | undefined;
 
-  // A message's way: enqueue -> proceed -> dispatch -> fly -> accepted, held for a retry, or failed.
+  // A message's way: enqueue -> proceed -> dispatch -> fly -> accept, or held for a retry, or fail.
 
-  function enqueue(groupId: string, payload: unknown, options: SendOptions): Call {
+  function enqueue(groupId: string, payload: unknown, { signal, ...options }: SendOptions = {}): Promise<SendResult> {
     checkOpen();
-    forgetQuiet();
-    const message = createMessage(groupId, options);
-    const lane = lanes.get(groupId) ?? { groupId, calls: [], held: false, paused: undefined };
-    const { signal } = options;
-    if (signal?.aborted) throw refusal("ABORTED", "The signal was aborted before the call", message);
-    if (lane.paused) throw new GroupPausedError(groupId, lane.paused.cause);
-    if (kept.size >= settings.maxPending) {
-      throw refusal("TOO_MANY_PENDING", `${kept.size} messages are pending: await ready() before send()`, message);
-    }
-    const call = begin({ ...message, lane, attempts: 0 } as Call);
-    const checked = settings.schema ? validate(settings.schema, payload, groupId) : { value: payload };
+    const call = begin({ ...createMessage(groupId, options), payload, attempts: 0 } as Call);
+    const onAbort = (): void => abort(call);
+    call.stopListening = () => signal?.removeEventListener("abort", onAbort);
+    const checked = settings.schema ? validate(settings.schema, payload, call) : { value: payload };
     if (checked instanceof Promise) {
       checked
         .then(({ value }) => fillMessage(call, value))
         .then(
-          () => void (kept.has(call) && proceed(lane)),
+          () => void (kept.has(call) && proceed(call.lane)),
           (error: Error) => drop(call, error),
         );
     } else fillMessage(call, checked.value);
-    if (signal) {
-      const onAbort = () => abort(call, "ABORTED");
-      signal.addEventListener("abort", onAbort);
-      call.stopListening = () => signal.removeEventListener("abort", onAbort);
-    }
+    // Only now: a schema and a toJSON are the user's code, which may send too.
+    const lane = lanes.get(groupId) ?? { groupId, calls: [], held: 0 };
+    if (lane.pausedBy) throw new GroupPausedError(call.ids, lane.pausedBy.cause);
+    ensure(kept.size < maxPending, "TOO_MANY_PENDING", FULL);
+    call.lane = lane;
     kept.add(call);
     lanes.set(groupId, lane);
     lane.calls.push(call);
     proceed(lane);
-    return call;
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) onAbort();
+    return call.settled;
   }
 
   /** Brings a lane to its next step, if there is one now. */
   function proceed(lane: Lane): void {
     const [head] = lane.calls;
-    if (lane.held || lane.paused) return;
-    if (!head) {
-      ready.delete(lane);
-      lanes.delete(lane.groupId);
-      return;
-    }
-    if (!head.body) return;
-    const wait = (quietUntil.get(lane.groupId) ?? 0) - clock.now();
-    if (wait > 0) hold([lane], wait);
-    else {
+    const idle = !lane.held && !lane.pausedBy;
+    if (idle && head?.body) {
       ready.add(lane);
-      schedule();
+      // After all calls of this tick, so that these can share a request.
+      queueMicrotask(dispatch);
+    } else {
+      ready.delete(lane);
+      if (idle && !head) lanes.delete(lane.groupId);
     }
   }
 
   /** Lanes that are held together go on together, so that they share a request again. */
-  function hold(some: readonly Lane[], milliseconds: number): void {
-    for (const lane of some) lane.held = true;
+  function hold(calls: readonly Call[], milliseconds: number): void {
+    for (const { lane } of calls) lane.held += 1;
     const cancel = clock.after(milliseconds, () => {
       timers.delete(cancel);
-      for (const lane of some) {
-        lane.held = false;
+      for (const { lane } of calls) {
+        lane.held -= 1;
         proceed(lane);
       }
     });
     timers.add(cancel);
   }
 
-  /** Requests are made after all calls of a tick, so that these can share them. */
-  function schedule(): void {
-    if (!scheduled) queueMicrotask(dispatch);
-    scheduled = true;
-  }
-
   function dispatch(): void {
-    scheduled = false;
-    while (ready.size > 0 && flights.size < settings.concurrency) {
-      const calls = nextBatch();
-      if (calls.length > 0) void fly(calls);
-    }
-  }
-
-  /** The heads of some lanes. A lane goes to the back after each request, so that a busy group does not keep the others waiting. */
-  function nextBatch(): Call[] {
-    const calls: Call[] = [];
-    let room = SQS_MAX_MESSAGE_BYTES;
-    for (const lane of ready) {
-      const [head] = lane.calls;
-      if (!head?.body || timeLeft(head) < shortestAttempt) {
-        // It was taken back, or waited for a slot for longer than its budget lasted.
+    while (ready.size > 0 && inFlight < settings.concurrency) {
+      const calls: Call[] = [];
+      let room = SQS_MAX_MESSAGE_BYTES;
+      for (const lane of ready) {
+        const [head] = lane.calls as [Call];
+        const { sqsBytes = 0, lastAttempt } = head;
+        if (lastAttempt?.code && timeLeft(head) < shortestAttempt) {
+          // It waited for a slot for longer than its budget lasted.
+          fail(head, lastAttempt);
+          continue;
+        }
+        room -= sqsBytes;
+        if (calls.length > 0 && (lastAttempt?.alone || room < 0)) break;
+        // It goes to the back after each request, so that a busy group does not keep the others waiting.
         ready.delete(lane);
-        if (head?.last?.code) fail(head, head.last);
-        else proceed(lane);
-        continue;
+        calls.push(head);
+        if (lastAttempt?.alone || calls.length === settings.maxBatchSize) break;
       }
-      room -= head.bytes;
-      const alone = head.last?.alone;
-      if (room < 0 || (alone && calls.length > 0)) break;
-      ready.delete(lane);
-      calls.push(head);
-      if (alone || calls.length === settings.maxBatchSize) break;
+      if (calls.length > 0) void fly(calls as [Call, ...Call[]]);
     }
-    return calls;
   }
 
   function timeLeft({ startedAt = clock.now() }: Call): number {
-    return startedAt + settings.retryBudgetMilliseconds - clock.now();
+    return startedAt + retryBudgetMilliseconds - clock.now();
   }
 
   /** One request. It holds a slot, the wait before the next one does not. */
-  async function fly(calls: readonly Call[]): Promise<void> {
+  async function fly(calls: readonly [Call, ...Call[]]): Promise<void> {
     const startedAt = clock.now();
-    const flight: Flight = { abort: new AbortController(), open: calls.length };
-    flights.add(flight);
-    requests += 1;
-    const request = requests;
+    const flight = new AbortController();
+    inFlight += 1;
     for (const call of calls) {
       call.flight = flight;
       call.startedAt ??= startedAt;
       call.attempts += 1;
       call.tries += 1;
-      call.last = undefined;
-      call.lane.held = true;
+      call.lane.held += 1;
     }
-    tell(settings.onRequest, { request, messages: calls.map(describe) });
-    const timeout = Math.min(settings.attemptTimeoutMilliseconds, ...calls.map(timeLeft));
-    const { attempts, status, requestId } = await makeRequest(settings, calls, timeout, clock, flight.abort);
+    tell(settings.onRequest, { messages: calls.map(describe) });
+    const timeout = Math.min(attemptTimeoutMilliseconds, ...calls.map(timeLeft));
+    const { attempts, ...answer } = await makeRequest(settings, calls, timeout, clock, flight);
+    inFlight -= 1;
     const now = clock.now();
-    flights.delete(flight);
-    for (const [at, call] of calls.entries()) if (call.flight === flight) call.last = attempts[at];
-    tell(settings.onResponse, {
-      request,
-      messages: calls.map(describe),
-      milliseconds: now - startedAt,
-      status,
-      requestId,
-    });
-
+    for (const [at, call] of calls.entries()) if (call.flight === flight) call.lastAttempt = attempts[at];
+    tell(settings.onResponse, { ...answer, messages: calls.map(describe), milliseconds: now - startedAt });
     // One wait for all of them, so that they share their next request too.
-    const delayMilliseconds = retryDelay(attempts, Math.max(...calls.map(({ tries }) => tries)));
+    const delayMilliseconds = retryDelay(attempts[0], calls[0].tries);
     const again: Call[] = [];
     for (const call of calls) {
-      const { lane, last } = call;
-      lane.held = false;
+      const { lastAttempt } = call;
       if (call.flight !== flight) {
-        // Taken back meanwhile: from now on it can land for 30 s more, also when it was already given up.
+        // Taken back meanwhile: it can land for 30 s from now on.
         call.unknownSince = now;
-        if (quietUntil.has(call.groupId)) giveUp(call);
-        proceed(lane);
-      } else if (last?.code) {
+        if (!kept.has(call)) giveUp(call);
+      } else if (lastAttempt?.code) {
         call.flight = undefined;
-        if (last.mayHaveLanded) call.unknownSince = now;
-        if (last.retryable && delayMilliseconds < timeLeft(call) - shortestAttempt) again.push(call);
-        else fail(call, last);
-      } else if (last) accept(call, last);
+        if (lastAttempt.mayHaveLanded) call.unknownSince = now;
+        if (lastAttempt.retryable && delayMilliseconds < timeLeft(call) - shortestAttempt) again.push(call);
+        else fail(call, lastAttempt);
+      } else if (lastAttempt) accept(call, lastAttempt);
     }
     if (again.length > 0) {
-      hold(
-        again.map(({ lane }) => lane),
-        delayMilliseconds,
-      );
-      tell(settings.onRetry, { request, messages: again.map(describe), delayMilliseconds });
+      hold(again, delayMilliseconds);
+      tell(settings.onRetry, { messages: again.map(describe), delayMilliseconds });
     }
-    schedule();
+    for (const { lane } of calls) {
+      lane.held -= 1;
+      proceed(lane);
+    }
+    dispatch();
   }
 
   function accept(call: Call, { messageId, sequenceNumber }: Accepted): void {
-    const { lane, deduplicationId } = call;
+    const { lane, ids } = call;
     lane.calls.shift();
     forget(call);
-    call.resolve({ messageId, sequenceNumber, deduplicationId });
+    call.succeed({ messageId, sequenceNumber, deduplicationId: ids.deduplicationId });
     const warning = checkSequence(call, sequenceNumber);
     if (warning) tell(settings.onWarning, warning);
-    proceed(lane);
   }
 
   /** Ends the head of a lane, and with it, unless failures are skipped, the lane. */
   function fail(call: Call, failed: Failed): void {
-    const { lane, groupId } = call;
+    const { lane, ids } = call;
     const cause = sendError(call, failed);
-    call.last = failed;
-    const [, ...followers] = lane.calls.splice(0);
-    if (settings.onFailure === "continue") {
-      lane.calls = followers;
+    call.lastAttempt = failed;
+    call.failWith(cause);
+    if (onFailure === "continue") {
+      lane.calls.shift();
       forget(call);
       giveUp(call);
-      call.reject(cause);
       proceed(lane);
       return;
     }
-    lane.paused = { call, cause };
-    call.stopListening?.();
-    call.reject(cause);
-    for (const follower of followers) {
+    const pausedGroup = { groupId: ids.groupId, cause };
+    lane.pausedBy = pausedGroup;
+    lane.failedCall = call;
+    call.stopListening();
+    for (const follower of lane.calls.splice(0)) {
+      if (follower === call) continue;
       forget(follower);
-      follower.reject(new GroupPausedError(groupId, cause));
+      follower.failWith(new GroupPausedError(follower.ids, cause));
     }
+    proceed(lane);
     roomChanged?.();
-    tell(settings.onGroupPaused, { groupId, cause });
+    tell(settings.onGroupPaused, pausedGroup);
   }
 
   /** Takes a call back. */
-  function abort(call: Call, code: "ABORTED" | "CLOSED"): void {
+  function abort(call: Call): void {
     const { lane, flight, attempts } = call;
-    if (attempts === 0) return drop(call, refusal(code, "Taken back before it was sent", call));
-    if (lane.calls[0] !== call) return;
-    if (flight) {
-      call.flight = undefined;
-      // Until its request has ended, nobody can say when it will have landed at the latest.
-      call.unknownSince = Number.POSITIVE_INFINITY;
-      flight.open -= 1;
-      if (flight.open === 0) flight.abort.abort();
+    if (attempts === 0) drop(call, new FifoClientError("ABORTED", "Aborted.", call.ids));
+    else if (lane.calls[0] === call) {
+      if (flight) {
+        call.flight = undefined;
+        // Until its request has ended, nobody can say when it will have landed at the latest.
+        call.unknownSince = Number.NaN;
+        if (![...kept].some((other) => other.flight === flight)) flight.abort();
+      }
+      fail(call, { code: "ABORTED" });
     }
-    fail(call, { code });
   }
 
   /** Ends a call of which no request was made; its group goes on without it. */
   function drop(call: Call, error: Error): void {
-    const { calls } = call.lane;
-    const at = calls.indexOf(call);
-    if (at < 0) return;
-    calls.splice(at, 1);
+    const { lane } = call;
+    if (!kept.has(call)) return;
+    lane.calls.splice(lane.calls.indexOf(call), 1);
     forget(call);
-    call.reject(error);
-    proceed(call.lane);
+    call.failWith(error);
+    proceed(lane);
   }
 
   function forget(call: Call): void {
     kept.delete(call);
-    call.stopListening?.();
+    call.stopListening();
     roomChanged?.();
   }
 
-  function giveUp({ groupId, unknownSince }: Call): void {
-    if (unknownSince === undefined) return;
-    quietUntil.delete(groupId);
-    quietUntil.set(groupId, unknownSince + GATEWAY_TIMEOUT_MILLISECONDS);
+  /** A message that is given up can still land: nothing of its group may overtake it until then. */
+  function giveUp(call: Call): void {
+    const wait = (call.unknownSince ?? Number.NaN) + GATEWAY_TIMEOUT_MILLISECONDS - clock.now();
+    // After the end, nothing comes that could overtake it.
+    if (wait > 0 && (kept.size > 0 || !closed)) hold([call], wait);
   }
 
-  /** Entries are nearly in the order in which they end, so looking at the oldest is enough. */
-  function forgetQuiet(): void {
-    for (const [groupId, end] of quietUntil) {
-      if (end > clock.now()) return;
-      quietUntil.delete(groupId);
-    }
-  }
-
-  function send(groupId: string, payload: unknown, options: SendOptions = {}): Promise<SendResult> {
-    try {
-      return enqueue(groupId, payload, options).promise;
-    } catch (error) {
-      return quietly(Promise.reject(error));
-    }
-  }
-
-  function resume(groupId: string, how: "replay"): Promise<SendResult>;
-  function resume(groupId: string, how: "skip"): Promise<void>;
-  function resume(groupId: string, how: "replay" | "skip"): Promise<SendResult | void>;
-  function resume(groupId: string, how: "replay" | "skip"): Promise<SendResult | void> {
+  function resume(groupId: string, how: "replay" | "skip"): Promise<SendResult> | undefined {
+    checkOpen();
     const lane = lanes.get(groupId);
-    try {
-      checkOpen();
-      if (how !== "replay" && how !== "skip") throw refusal("INVALID_OPTION", `resume() takes "replay" or "skip"`);
-      if (!lane?.paused) throw refusal("GROUP_NOT_PAUSED", "The group is not paused: see pausedGroups()");
-    } catch (error) {
-      return quietly(Promise.reject(error));
-    }
-    const { call } = lane.paused;
-    lane.paused = undefined;
+    ensure(/^(replay|skip)$/.test(how), "INVALID_OPTION", "resume() takes replay or skip");
+    ensure(lane?.pausedBy, "GROUP_NOT_PAUSED", `Group ${groupId} is not paused`);
+    const call = lane.failedCall as Call;
+    lane.pausedBy = undefined;
     if (how === "replay") lane.calls.push(begin(call));
     else {
       forget(call);
       giveUp(call);
     }
     proceed(lane);
-    return how === "replay" ? call.promise : Promise.resolve();
+    return how === "replay" ? call.settled : undefined;
   }
 
   function pausedGroups(): PausedGroup[] {
-    return [...lanes.values()].flatMap(({ groupId, paused }) => (paused ? { groupId, cause: paused.cause } : []));
+    return [...lanes.values()].flatMap(({ pausedBy }) => pausedBy ?? []);
   }
 
   function checkOpen(): void {
-    if (closed) throw refusal("CLOSED", "The client is closed");
+    ensure(!closed, "CLOSED", "client is closed");
   }
 
-  async function waitForRoom(): Promise<void> {
-    for (;;) {
-      checkOpen();
-      if (kept.size < settings.maxPending) return;
-      if (pausedGroups().length === kept.size) {
-        throw refusal("TOO_MANY_PENDING", `All ${kept.size} pending messages are of paused groups: resume() them`);
-      }
+  async function waitForRoom(before: Promise<unknown>): Promise<void> {
+    await before.catch(() => undefined);
+    for (checkOpen(); kept.size >= maxPending; checkOpen()) {
+      ensure(pausedGroups().length < kept.size, "TOO_MANY_PENDING", FULL);
       await new Promise<void>((changed) => {
         roomChanged = changed;
       });
@@ -494,95 +434,99 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   }
 
   /** Ends whatever is left. */
-  function endAll(code: "ABORTED" | "CLOSED"): void {
+  function endAll(): void {
     closed = true;
-    for (const call of kept) abort(call, code);
+    left ??= [...kept];
+    for (const call of kept) abort(call);
     for (const cancel of timers) cancel();
+    signal?.removeEventListener("abort", endAll);
     roomChanged?.();
   }
 
   async function close({ timeout = 30_000 } = {}): Promise<UnsentMessage[]> {
     closed = true;
+    left ??= [...kept];
     roomChanged?.();
-    const calls = [...kept];
-    let cancel: (() => void) | undefined;
-    const timedOut = new Promise<void>((done) => {
-      cancel = clock.after(timeout, done);
-    });
-    await Promise.race([timedOut, Promise.allSettled(calls.map(({ promise }) => promise))]);
-    cancel?.();
-    endAll("CLOSED");
-    return calls.filter(({ last }) => !last || last.code).map(toUnsent);
+    await Promise.race([
+      flush().catch(() => undefined),
+      new Promise<void>((done) => timers.add(clock.after(Math.min(timeout, 2 ** 31 - 1), done))),
+    ]);
+    endAll();
+    return left.filter(({ lastAttempt }) => !lastAttempt || lastAttempt.code).map(toUnsent);
   }
 
-  if (settings.signal?.aborted) endAll("ABORTED");
-  settings.signal?.addEventListener("abort", () => endAll("ABORTED"));
+  const { signal } = settings;
+  if (signal?.aborted) endAll();
+  signal?.addEventListener("abort", endAll);
 
-  return Object.freeze({
+  const send = safely(enqueue);
+  const flush = safely(() => allOf([...kept].map(({ settled }) => settled)));
+  const takeTurn = safely(waitForRoom);
+  const client = {
     send,
-    sendMany: (messages: readonly OutgoingMessage[]) =>
+    sendMany: safely((messages: readonly OutgoingMessage[]) =>
       allOf(messages.map(({ groupId, payload, ...options }) => send(groupId, payload, options))),
-    ready() {
-      const turn = queueForRoom.then(waitForRoom);
-      queueForRoom = turn.catch(() => undefined);
-      return turn;
-    },
-    flush: () => allOf([...kept].map(({ promise }) => promise)).then(() => undefined),
+    ),
+    ready: () => (turn = takeTurn(turn)),
+    flush,
     pausedGroups,
-    resume,
-    resumeAll: (how: "replay" | "skip") =>
-      allOf(pausedGroups().map(({ groupId }) => resume(groupId, how))).then(() => undefined),
-    close: (options?: { readonly timeout?: number }) => quietly(close(options)),
-    [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]: async () => {
-      const { length } = await close();
-      if (length > 0)
-        throw refusal("NOT_SENT", `${length} messages were not sent: call close() before, it returns them`);
+    resume: safely(resume),
+    resumeAll: safely((how: "replay" | "skip") =>
+      allOf(pausedGroups().map(async ({ groupId }) => resume(groupId, how))),
+    ),
+    close: safely(close),
+    async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+      ensure(closed || !(await close()).length, "NOT_SENT", "close() returns what was not sent");
     },
     get activeGroups() {
-      forgetQuiet();
-      return new Set([...lanes.keys(), ...quietUntil.keys()]).size;
+      return lanes.size;
     },
-  });
+  };
+  return client as unknown as FifoClient<Payload>;
 }
+
+const FULL = "maxPending is reached";
 
 /** Gives a call a new promise, a new budget and a new count. */
 function begin(call: Call): Call {
-  call.promise = quietly(
-    new Promise((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
-    }),
-  );
+  call.settled = new Promise((resolve, reject) => {
+    call.succeed = resolve;
+    call.failWith = reject;
+  });
   call.tries = 0;
   call.startedAt = undefined;
-  call.last = undefined;
+  call.lastAttempt = undefined;
   return call;
 }
 
-/** A promise that may be ignored: it has a handler, so that the runtime never reports its rejection as unhandled. */
-function quietly<Result>(promise: Promise<Result>): Promise<Result> {
-  promise.catch(() => undefined);
-  return promise;
+/** Makes of what `act` throws a rejection, and one that may be ignored: it is never reported as unhandled. */
+function safely<Args extends unknown[], Result>(
+  act: (...args: Args) => Result | Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  return (...args) => {
+    const promise = (async () => act(...args))();
+    promise.catch(() => undefined);
+    return promise;
+  };
 }
 
 /** All results, or once all have settled, all errors. */
 async function allOf<Result>(promises: readonly Promise<Result>[]): Promise<Result[]> {
-  const settled = await Promise.allSettled(promises);
-  const errors = settled.flatMap((one) => (one.status === "rejected" ? one.reason : []));
-  if (errors.length > 0) throw new AggregateError(errors, `${errors.length} of ${promises.length} messages failed.`);
-  return settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+  const errors = (await Promise.allSettled(promises)).flatMap((one) => (one.status === "rejected" ? one.reason : []));
+  if (errors.length > 0) throw new AggregateError(errors, `${errors.length} failed.`);
+  return Promise.all(promises);
 }
 
 function tell<Event>(hook: ((event: Event) => void) | undefined, event: Event): void {
-  if (hook) void quietly((async () => hook(event))());
+  if (hook) void safely(hook)(event);
 }
 
-function describe({ groupId, deduplicationId, attempts, last }: Call): MessageAttempt {
-  return { groupId, deduplicationId, attempt: attempts, code: last?.code };
+function describe({ ids, attempts, lastAttempt }: Call): MessageAttempt {
+  return { ...ids, attempt: attempts, code: lastAttempt?.code };
 }
 
 function toUnsent(call: Call): UnsentMessage {
-  const { groupId, deduplicationId, body } = call;
-  const { [GROUP_ID_FIELD]: _, ...payload } = JSON.parse(body || "{}");
-  return { groupId, payload, deduplicationId, outcome: outcomeOf(call) };
+  let { body, payload } = call;
+  if (body) ({ [GROUP_ID_FIELD]: body, ...payload } = JSON.parse(body));
+  return { ...call.ids, payload, outcome: outcomeOf(call) };
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "./contract.ts";
+import type { MessageIds } from "./message.ts";
 import type { Issue } from "./schema.ts";
 
 /** Codes of what the client itself finds wrong, before or instead of an answer of the gateway. */
@@ -34,8 +35,8 @@ export type Outcome = "unsent" | "rejected" | "unknown";
 /** Where an error comes from. Absent fields do not apply. */
 export interface ErrorDetails {
   readonly outcome?: Outcome;
-  readonly groupId?: string | undefined;
-  readonly deduplicationId?: string | undefined;
+  readonly groupId?: string;
+  readonly deduplicationId?: string;
   readonly attempts?: number;
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
@@ -45,7 +46,7 @@ export interface ErrorDetails {
 /** What can quote the payload, and so is in no text, no JSON and no inspection. */
 interface HiddenDetails {
   readonly gatewayMessage?: string | undefined;
-  readonly issues?: readonly Issue[];
+  readonly issues?: readonly Issue[] | undefined;
 }
 
 /** `instanceof` fails when two copies or two realms meet; a registered symbol does not. */
@@ -68,11 +69,15 @@ export class FifoClientError extends Error {
   declare readonly requestId?: string;
   readonly #hidden: HiddenDetails;
 
-  constructor(code: FifoClientErrorCode, message: string, details: ErrorDetails = {}, hidden: HiddenDetails = {}) {
-    const { cause, ...shown } = details;
+  constructor(
+    code: FifoClientErrorCode,
+    message: string,
+    { cause, ...details }: ErrorDetails = {},
+    hidden: HiddenDetails = {},
+  ) {
     super(message, cause && { cause });
     // Through JSON, so that what is undefined is no property.
-    Object.assign(this, { code, outcome: "unsent", attempts: 0 }, JSON.parse(JSON.stringify(shown)));
+    Object.assign(this, { code, outcome: "unsent", attempts: 0 }, JSON.parse(JSON.stringify(details)));
     this.#hidden = hidden;
   }
 
@@ -95,17 +100,6 @@ export class FifoClientError extends Error {
 
   get [KIND](): string {
     return "FifoClientError";
-  }
-
-  /** What a log may keep of it. */
-  toJSON(): object {
-    const { message, cause } = this;
-    return {
-      ...this,
-      name: this.name,
-      message,
-      cause: cause instanceof FifoClientError ? cause : (cause as Error)?.message,
-    };
   }
 }
 
@@ -135,13 +129,12 @@ export class SendError extends FifoClientError {
 /** An earlier message of the group failed, and this one was not sent: sending it would pass the other. */
 export class GroupPausedError extends FifoClientError {
   declare readonly groupId: string;
+  declare readonly deduplicationId: string;
+  /** How that message failed. */
   declare readonly cause: SendError;
 
-  constructor(groupId: string, cause: SendError) {
-    super("GROUP_PAUSED", `Group ${JSON.stringify(groupId)} is paused (${cause.code}): resume() it, then send again.`, {
-      groupId,
-      cause,
-    });
+  constructor(ids: MessageIds, cause: SendError) {
+    super("GROUP_PAUSED", `Group ${ids.groupId} is paused: ${cause.code}.`, { ...ids, cause });
   }
 
   override get [KIND](): string {
@@ -149,14 +142,25 @@ export class GroupPausedError extends FifoClientError {
   }
 }
 
-/** An error of the client's own, before any request for the message; `text` without its full stop. */
-export function refusal(
+/**
+ * What a call is refused with.
+ *
+ * @param text without its full stop
+ * @throws FifoClientError when it is not `ok`
+ */
+export function ensure(
+  ok: unknown,
   code: LocalErrorCode,
   text: string,
-  { groupId, deduplicationId }: ErrorDetails = {},
+  details?: ErrorDetails,
   hidden?: HiddenDetails,
-): FifoClientError {
-  return new FifoClientError(code, `${text}.`, { groupId, deduplicationId }, hidden);
+): asserts ok {
+  if (!ok) throw new FifoClientError(code, `${text}.`, details, hidden);
+}
+
+/** A number or a short text as it is; what may be a payload or a key in the wrong place is neither. */
+export function show(value: unknown): string {
+  return typeof value !== "object" && `${value as string}`.length < 130 ? JSON.stringify(value) : typeof value;
 }
 
 /** Whether `value` is an error of this package, of whichever copy or realm. */

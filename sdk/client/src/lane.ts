@@ -1,6 +1,6 @@
 import type { Attempt } from "./answer.ts";
-import type { SendError } from "./errors.ts";
 import type { Message } from "./message.ts";
+import type { PausedGroup } from "./options.ts";
 
 /** What `send()` and `resume(groupId, "replay")` resolve to. */
 export interface SendResult {
@@ -12,37 +12,32 @@ export interface SendResult {
   readonly deduplicationId: string;
 }
 
-/** One request on its way. */
-export interface Flight {
-  readonly abort: AbortController;
-  /** How many of its calls still wait for it. */
-  open: number;
-}
-
 /** One message and the call that waits for it. */
 export interface Call extends Message {
-  readonly lane: Lane;
+  lane: Lane;
+  /** As the call gave it, as long as there is no body. */
+  readonly payload: unknown;
   /** Requests made so far. */
   attempts: number;
   /**
-   * When the last attempt ended of those that can have put it into the queue, or still can; Infinity while one of them
-   * goes on without this call; else undefined.
+   * When the last attempt ended of those that can have put it into the queue, or still can; NaN while one of them goes on
+   * without this call; else undefined.
    */
   unknownSince?: number;
   /** Lets go of the call's signal. */
-  stopListening?: () => void;
+  stopListening: () => void;
   /** The request that the call waits for. */
-  flight: Flight | undefined;
+  flight: AbortController | undefined;
 
   // Of the running budget, which a replay begins anew:
   startedAt: number | undefined;
   /** Requests made in it. */
   tries: number;
   /** How the last of them ended. */
-  last: Attempt | undefined;
-  promise: Promise<SendResult>;
-  resolve: (result: SendResult) => void;
-  reject: (error: Error) => void;
+  lastAttempt: Attempt | undefined;
+  settled: Promise<SendResult>;
+  succeed: (result: SendResult) => void;
+  failWith: (error: Error) => void;
 }
 
 /**
@@ -52,8 +47,10 @@ export interface Call extends Message {
 export interface Lane {
   readonly groupId: string;
   calls: Call[];
-  /** A request of the group is in flight, or the group waits until it may send again. */
-  held: boolean;
-  /** The failed message that keeps the group, and how it failed. */
-  paused: { readonly call: Call; readonly cause: SendError } | undefined;
+  /** How many things keep the group from sending now: a request in flight, the wait before a retry, or that after a skip. */
+  held: number;
+  /** How the message failed that keeps the group. */
+  pausedBy?: PausedGroup | undefined;
+  /** That message. */
+  failedCall?: Call;
 }

@@ -4,8 +4,8 @@ import {
   MAX_BATCH_ENTRIES,
   QUEUE_PATTERN,
 } from "./contract.ts";
-import { type FifoClientError, type FifoClientErrorCode, refusal, type SendError } from "./errors.ts";
-import { matches, show } from "./message.ts";
+import { ensure, type FifoClientErrorCode, type SendError, show } from "./errors.ts";
+import { matches } from "./message.ts";
 import type { StandardSchema } from "./schema.ts";
 
 /** One message of a request. */
@@ -14,14 +14,12 @@ export interface MessageAttempt {
   readonly deduplicationId: string;
   /** Requests made for the message so far, this one and those before a replay included. */
   readonly attempt: number;
-  /** Why it was not taken; undefined when it was, and before the request has ended. */
+  /** Why its last request that has ended did not take it; undefined when it did, and before the first one. */
   readonly code: FifoClientErrorCode | undefined;
 }
 
 /** A request that begins. */
 export interface RequestEvent {
-  /** Counts the client's requests from 1 on: ties the events of one request together. */
-  readonly request: number;
   /** One message, or those of a batch. */
   readonly messages: readonly MessageAttempt[];
 }
@@ -31,9 +29,9 @@ export interface ResponseEvent extends RequestEvent {
   /** From the request's begin to the end of its answer. */
   readonly milliseconds: number;
   /** HTTP status, when there was an answer. */
-  readonly status: number | undefined;
+  readonly status?: number;
   /** The gateway's own id of the request, when it said one. */
-  readonly requestId: string | undefined;
+  readonly requestId?: string | undefined;
 }
 
 /** Messages that will be sent again. */
@@ -117,7 +115,7 @@ export interface FifoClientOptions<Queue extends string = string, Payload = unkn
    * payload must then stay as it is until it has ended.
    */
   readonly schema?: StandardSchema<Payload, unknown>;
-  /** Closes the client when it is aborted, as `close({ timeout: 0 })`; what is kept fails with `ABORTED`. */
+  /** Ends the client when it is aborted, as `close({ timeout: 0 })`; `close()` then returns what was not sent. */
   readonly signal?: AbortSignal;
 }
 
@@ -146,36 +144,36 @@ const NUMBERS = {
   retryBudgetMilliseconds: [240_000, LONGEST_BUDGET_MILLISECONDS],
 } as const;
 
+/** What the texts must match, and how an error says so. */
+const TEXTS = {
+  // No credentials (the key belongs into apiKey), no query; a URL parser would read a backslash as a slash.
+  endpoint: [
+    /^(https:\/\/|http:\/\/([^/?#@\\\s]+\.localhost|localhost|127\.\d+\.\d+\.\d+|\[::1])(:|\/|$))[^?#@\\\s]*$/,
+    "be an https URL (http to loopback) without credentials and query",
+    "",
+  ],
+  // Anything else could not be a header's value, and fetch's own error would quote it.
+  apiKey: [/^[!-~]+$/, undefined, ""],
+  queue: [new RegExp(QUEUE_PATTERN)],
+  onFailure: [/^(pause|continue)$/],
+} as const;
+
 /**
  * Checks the options.
  *
  * @throws FifoClientError `INVALID_OPTION`, naming the option, its value (unless it may be a secret) and what is right
  */
 export function parseOptions(options: FifoClientOptions): Settings {
-  const { endpoint, apiKey, queue, schema, onFailure = "pause" } = options;
-  // Visible ASCII: anything else could not be a header's value, and fetch's own error would quote it. Neither the key nor
-  // the endpoint, which may hold credentials, is shown.
-  if (!matches("^[!-~]+$", apiKey)) throw invalid("apiKey", "visible ASCII without spaces");
-  if (!matches(QUEUE_PATTERN, queue)) throw invalid("queue", QUEUE_PATTERN, queue);
-  if (!/^(pause|continue)$/.test(onFailure)) throw invalid("onFailure", '"pause" or "continue"', onFailure);
-  if (schema && !schema["~standard"]) throw invalid("schema", "a Standard Schema");
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : ({} as Partial<URL>);
-  if (
-    url.username ||
-    url.password ||
-    /[?#]/.test(endpoint) ||
-    !/^(https:|http:\/\/(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$)/.test(`${url.protocol}//${url.hostname}`)
-  ) {
-    throw invalid("endpoint", "an https URL (or http to a loopback host) without credentials, ? and #");
+  const settings: Record<string, unknown> = { onFailure: "pause", ...options };
+  const check = (ok: unknown, name: string, right: string, shown = `, not ${show(settings[name])}`) =>
+    ensure(ok, "INVALID_OPTION", `${name} must ${right}${shown}`);
+  for (const [name, [pattern, right = `match ${pattern}`, shown]] of Object.entries(TEXTS)) {
+    check(matches(pattern, settings[name]), name, right, shown);
   }
-  const numbers = Object.entries(NUMBERS).map(([name, [byDefault, most]]) => {
-    const value = options[name as keyof typeof NUMBERS] ?? byDefault;
-    if (Number.isInteger(value) && value >= 1 && value <= most) return [name, value];
-    throw invalid(name, `a whole number from 1 to ${most}`, value);
-  });
-  return { ...options, ...Object.fromEntries(numbers), url: `${url.href?.replace(/\/+$/, "")}/${queue}`, onFailure };
-}
-
-function invalid(name: string, right: string, value?: unknown): FifoClientError {
-  return refusal("INVALID_OPTION", `${name} ${value === undefined ? "" : `is ${show(value)}: `}must be ${right}`);
+  for (const [name, [byDefault, most]] of Object.entries(NUMBERS)) {
+    const value = (settings[name] ??= byDefault) as number;
+    check(Number.isInteger(value) && value > 0 && value <= most, name, `be a whole number from 1 to ${most}`);
+  }
+  const { endpoint, queue } = options;
+  return { ...settings, url: `${endpoint.replace(/\/+$/, "")}/${queue}` } as unknown as Settings;
 }

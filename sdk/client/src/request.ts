@@ -22,7 +22,7 @@ export interface Target {
  */
 export async function request(
   target: Target,
-  messages: readonly Message[],
+  messages: readonly [Message, ...Message[]],
   timeout: number,
   clock: Clock,
   abort: AbortController,
@@ -32,30 +32,27 @@ export async function request(
     timedOut = true;
     abort.abort();
   });
-  const [{ body, deduplicationId, traceparent } = {} as Message, second] = messages;
+  const [{ ids, body: single, traceparent }, second] = messages;
   const shared = messages.every((message) => message.traceparent === traceparent);
   const headers = {
     "content-type": "application/json",
     [API_KEY_HEADER]: target.apiKey,
-    ...(!second && { [IDEMPOTENCY_KEY_HEADER]: deduplicationId }),
+    ...(!second && { [IDEMPOTENCY_KEY_HEADER]: ids.deduplicationId }),
     ...(shared && traceparent && { [TRACEPARENT_HEADER]: traceparent }),
   };
   try {
     const response = await ky.post(second ? `${target.url}/batch` : target.url, {
       headers,
-      body: second ? JSON.stringify({ entries: messages.map(toEntry) }) : body,
+      body: second ? JSON.stringify({ entries: messages.map(toEntry) }) : (single ?? null),
       signal: abort.signal,
       redirect: "manual",
       retry: 0,
       timeout: false,
       throwHttpErrors: false,
     });
-    // A refusal whose body breaks off is still a refusal; without its body, a 200 proves nothing.
-    const text = await response.text().catch((error: unknown) => {
-      if (response.ok) throw error;
-      return undefined;
-    });
-    return readAnswer(response, text, messages.length);
+    // Without its body, a refusal is still a refusal, and a 200 proves nothing.
+    const body = await response.json<unknown>().catch(() => undefined);
+    return readAnswer(response, { ...(body as object) }, messages.length);
   } catch (error) {
     // Whether the request was never taken or only its answer lost, fetch does not say in a way that holds everywhere.
     const code = timedOut ? "TIMEOUT" : "NETWORK_ERROR";
@@ -66,12 +63,13 @@ export async function request(
   }
 }
 
-function toEntry({ groupId, deduplicationId, body }: Message, at: number): BatchEntry {
-  return { id: String(at), groupId, idempotencyKey: deduplicationId, body };
+function toEntry({ ids, body = "" }: Message, at: number): BatchEntry {
+  return { id: String(at), groupId: ids.groupId, idempotencyKey: ids.deduplicationId, body };
 }
 
 /** The system's error code alone: errors of fetch and ky can carry the request, and with it the key. */
 function plainCause(error: { code?: unknown; cause?: unknown } | undefined): Error | undefined {
-  if (matches("^[A-Z][A-Z0-9_]{2,40}$", error?.code)) return new Error(error?.code as string);
+  const code = error?.code;
+  if (matches("^[A-Z][A-Z0-9_]{2,40}$", code)) return Object.assign(new Error(code), { code });
   return error?.cause ? plainCause(error.cause) : undefined;
 }

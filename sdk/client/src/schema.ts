@@ -1,4 +1,5 @@
-import { refusal } from "./errors.ts";
+import { ensure } from "./errors.ts";
+import type { Message } from "./message.ts";
 
 /** What a schema has against a value. */
 export interface Issue {
@@ -34,13 +35,14 @@ export interface Passed {
  *
  * @throws FifoClientError `INVALID_PAYLOAD`, at once or later
  */
-export function validate(schema: StandardSchema, payload: unknown, groupId: string): Passed | Promise<Passed> {
-  const refuse = (text: string, issues: readonly Issue[] = []): never => {
-    throw refusal("INVALID_PAYLOAD", `The schema ${text} the payload: see error.issues`, { groupId }, { issues });
+export function validate(schema: StandardSchema, payload: unknown, message: Message): Passed | Promise<Passed> {
+  const pass = (result: SchemaResult<unknown>): Passed => {
+    const { issues } = result;
+    ensure(!issues, "INVALID_PAYLOAD", "payload must pass the schema: see error.issues", message.ids, { issues });
+    return result as Passed;
   };
-  const pass = (result: SchemaResult<unknown>): Passed => (result.issues ? refuse("refuses", result.issues) : result);
-  // The schema's own error is not kept: it can quote the payload.
-  const fail = (): never => refuse("throws at");
+  // What a schema throws is not kept: it can quote the payload.
+  const fail = () => pass({ issues: [] });
   let result: SchemaResult<unknown> | Promise<SchemaResult<unknown>>;
   try {
     result = schema["~standard"].validate(payload);

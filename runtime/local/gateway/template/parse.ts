@@ -12,6 +12,8 @@ const PRECEDENCE: readonly (readonly Operator[])[] = [
 ];
 
 const IDENTIFIER = /[A-Za-z][A-Za-z0-9_]*/y;
+/** Where a header is named, Velocity's hyphen within a name is just what is meant. */
+const HEADER_NAME = /[A-Za-z][\w-]*/y;
 const DIRECTIVE = /#(?:\{([a-z]+)\}|([A-Za-z][A-Za-z0-9_]*))/y;
 /** Velocity takes the blanks and the line end behind `)`, `#else` and `#end` of a directive with it. */
 const REST_OF_LINE = /[ \t]*(?:\r\n|\n|\r)/y;
@@ -240,7 +242,7 @@ class Parser {
       }
       if (/^\.[A-Za-z]/.test(this.#source.slice(this.#at, this.#at + 2))) {
         this.#at += 1;
-        const step = this.#identifier();
+        const step = namesHeader(name, steps) ? this.#identifier(HEADER_NAME) : this.#identifier();
         steps.push(
           this.#take("(") ? { kind: "method", name: step, args: this.#args() } : { kind: "property", name: step },
         );
@@ -256,11 +258,11 @@ class Parser {
     return { kind: "reference", source: this.#source.slice(start, this.#at), quiet, name, steps, line };
   }
 
-  #identifier(): string {
-    IDENTIFIER.lastIndex = this.#at;
-    const found = IDENTIFIER.exec(this.#source);
+  #identifier(pattern = IDENTIFIER): string {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#source);
     if (found === null) return this.#fail("expected a name here");
-    this.#at = IDENTIFIER.lastIndex;
+    this.#at = pattern.lastIndex;
     return found[0];
   }
 
@@ -410,4 +412,10 @@ class Parser {
   #failAt(line: number, what: string): never {
     throw new TemplateError("TEMPLATE_INVALID", `${this.#name}, line ${line}: ${what}`);
   }
+}
+
+/** Whether what follows these steps is a header's name: `$context.responseOverride.header.<name>`. */
+function namesHeader(name: string, steps: readonly Step[]): boolean {
+  const path = steps.map((step) => (step.kind === "property" ? step.name : "?")).join(".");
+  return name === "context" && path === "responseOverride.header";
 }

@@ -12,6 +12,7 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import net.minidev.json.JSONObject;
 import net.minidev.json.JSONStyle;
 import net.minidev.json.JSONValue;
@@ -25,8 +26,8 @@ import org.apache.velocity.runtime.log.NullLogChute;
 /**
  * Renders one template per line of standard input with Apache Velocity.
  *
- * A line is {"template", "body", "headers": {...}, "context": {...}}, its answer {"output", "status"} or {"error"},
- * where status is what the template wrote to $context.responseOverride.status.
+ * A line is {"template", "body", "headers": {...}, "context": {...}}, its answer {"output", "status", "headers"}
+ * or {"error"}, where status and headers are what the template wrote to $context.responseOverride.
  */
 public class Render {
   public static void main(String[] arguments) throws Exception {
@@ -44,7 +45,9 @@ public class Render {
   private static Map<String, Object> render(VelocityEngine engine, JSONObject request) {
     Map<String, Object> answer = new LinkedHashMap<>();
     try {
+      Map<String, Object> headers = new TreeMap<>();
       Map<String, Object> override = new HashMap<>();
+      override.put("header", headers);
       Map<String, Object> context = new HashMap<>(asMap(request.get("context")));
       context.put("responseOverride", override);
       VelocityContext variables = new VelocityContext();
@@ -55,6 +58,7 @@ public class Render {
       engine.evaluate(variables, output, "template", (String) request.get("template"));
       answer.put("output", output.toString());
       answer.put("status", override.get("status"));
+      answer.put("headers", headers);
     } catch (Exception error) {
       answer.put("error", error.getMessage());
     }

@@ -1,0 +1,1 @@
+export { Producer } from "sqs-producer";
