@@ -121,7 +121,7 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * @param options.timeout how long to wait, in milliseconds (default 30000); what is then still queued or in flight fails
    *   with `ABORTED`
    * @returns every message kept at the time of the call that is not known to be in the queue, in the order of the calls: to
-   *   be stored and sent after a restart. A second `close()` returns the same.
+   *   be stored and sent after a restart. They are given back once: a second `close()` only waits.
    */
   close(options?: { readonly timeout?: number }): Promise<UnsentMessage[]>;
   /** `close()` at the end of an `await using` block. Throws {@link FifoClientError} `NOT_SENT` when something is left. */
@@ -299,7 +299,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     for (const [at, call] of calls.entries()) if (call.flight === flight) call.lastAttempt = attempts[at];
     tell(settings.onResponse, { ...answer, messages: calls.map(describe), milliseconds: now - startedAt });
     // One wait for all of them, so that they share their next request too.
-    const delayMilliseconds = retryDelay(attempts[0], calls[0].tries);
+    const delayMilliseconds = retryDelay(attempts[0], Math.max(...calls.map(({ tries }) => tries)));
     const again: Call[] = [];
     for (const call of calls) {
       const { lastAttempt } = call;
@@ -452,7 +452,9 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
       new Promise<void>((done) => timers.add(clock.after(Math.min(timeout, 2 ** 31 - 1), done))),
     ]);
     endAll();
-    return left.filter(({ lastAttempt }) => !lastAttempt || lastAttempt.code).map(toUnsent);
+    const unsent = left.filter(({ lastAttempt }) => !lastAttempt || lastAttempt.code).map(toUnsent);
+    left = [];
+    return unsent;
   }
 
   const { signal } = settings;
@@ -476,7 +478,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     ),
     close: safely(close),
     async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
-      ensure(closed || !(await close()).length, "NOT_SENT", "close() returns what was not sent");
+      ensure(!(await close()).length, "NOT_SENT", "close() returns what was not sent");
     },
     get activeGroups() {
       return lanes.size;

@@ -38,7 +38,7 @@ export interface Passed {
 export function validate(schema: StandardSchema, payload: unknown, message: Message): Passed | Promise<Passed> {
   const pass = (result: SchemaResult<unknown>): Passed => {
     const { issues } = result;
-    ensure(!issues, "INVALID_PAYLOAD", "payload must pass the schema: see error.issues", message.ids, { issues });
+    ensure(!issues, "INVALID_PAYLOAD", "payload fails the schema", message.ids, { issues });
     return result as Passed;
   };
   // What a schema throws is not kept: it can quote the payload.
