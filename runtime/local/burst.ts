@@ -91,8 +91,8 @@ export async function sendBurst(
   const stopListening = local.onSettled(({ messageId, outcome }) => outcomes.set(messageId, outcome));
 
   const clients = local.queues.map(({ name }) =>
-    // What waits for a slot counts against no group's order, only against its milliseconds.
-    createFifoClient({ endpoint: local.endpoint, apiKey: key.value, queue: name, onFailure: "pause" }),
+    // What waits for a slot counts against no group's order, only against its milliseconds. One message of each group waits.
+    createFifoClient({ endpoint: local.endpoint, apiKey: key.value, queue: name, maxPending: 100_000 }),
   );
 
   /** The n-th group's messages, one after the other: so milliseconds do not count the group's own queue in the client. */

@@ -190,8 +190,8 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   const shortestAttempt = Math.min(attemptTimeoutMilliseconds, retryBudgetMilliseconds / 10);
   let inFlight = 0;
   let closed = false;
-  /** What was kept when the end began. */
-  let left: Call[] | undefined;
+  /** What the end cut off, until it is given back. */
+  const left: Call[] = [];
   let turn: Promise<unknown> = Promise.resolve();
   let roomChanged: (() => void) | undefined;
 
@@ -353,7 +353,8 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     call.stopListening();
     for (const follower of lane.calls.splice(0)) {
       if (follower === call) continue;
-      forget(follower);
+      // Kept to be given back, when the end has begun.
+      if (!closed) forget(follower);
       follower.failWith(new GroupPausedError(follower.ids, cause));
     }
     proceed(lane);
@@ -436,25 +437,24 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   /** Ends whatever is left. */
   function endAll(): void {
     closed = true;
-    left ??= [...kept];
+    left.push(...kept);
     for (const call of kept) abort(call);
+    kept.clear();
     for (const cancel of timers) cancel();
     signal?.removeEventListener("abort", endAll);
     roomChanged?.();
   }
 
   async function close({ timeout = 30_000 } = {}): Promise<UnsentMessage[]> {
+    ensure(timeout >= 0, "INVALID_OPTION", `timeout is ${timeout}`);
     closed = true;
-    left ??= [...kept];
     roomChanged?.();
     await Promise.race([
       flush().catch(() => undefined),
       new Promise<void>((done) => timers.add(clock.after(Math.min(timeout, 2 ** 31 - 1), done))),
     ]);
     endAll();
-    const unsent = left.filter(({ lastAttempt }) => !lastAttempt || lastAttempt.code).map(toUnsent);
-    left = [];
-    return unsent;
+    return left.splice(0).map(toUnsent);
   }
 
   const { signal } = settings;

@@ -63,7 +63,7 @@ export class FifoClientError extends Error {
   declare readonly attempts: number;
   declare readonly groupId?: string;
   declare readonly deduplicationId?: string;
-  /** HTTP status of the last answer; of an entry that was refused in a batch, the one that its code stands for. */
+  /** HTTP status of the last answer; 400, 429 or 502 for what was refused in a batch that was taken. */
   declare readonly status?: number;
   /** The gateway's own id of the last request, for its logs. */
   declare readonly requestId?: string;
