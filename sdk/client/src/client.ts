@@ -103,7 +103,8 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * Lets a paused group go on. `"replay"` sends its failed message again, with the same deduplication id, ahead of
    * whatever is sent from now on; it resolves as that `send()` would have, and when it fails the group is paused again.
    * Over five minutes after the first attempt SQS no longer knows that id: if the message was in the queue, it then is
-   * there twice, the second time perhaps behind later ones (at least once, that is).
+   * there twice (at least once, that is). After it was taken, the group waits until 30 s after the last attempt without a
+   * clear answer, so that what is still on its way does not land behind later messages.
    *
    * Rejects with {@link FifoClientError} `GROUP_NOT_PAUSED` when there is nothing to resume.
    */
@@ -214,7 +215,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     // Only now: a schema and a toJSON are the user's code, which may send too.
     const lane = lanes.get(groupId) ?? { groupId, calls: [], held: 0 };
     if (lane.pausedBy) throw new GroupPausedError(call.ids, lane.pausedBy.cause);
-    ensure(kept.size < maxPending, "TOO_MANY_PENDING", FULL);
+    ensure(kept.size < maxPending, "TOO_MANY_PENDING", FULL, call.ids);
     call.lane = lane;
     kept.add(call);
     lanes.set(groupId, lane);
@@ -329,6 +330,8 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     const { lane, ids } = call;
     lane.calls.shift();
     forget(call);
+    // A replay's earlier requests may land when SQS has forgotten their id: not behind the next message, at least.
+    if (call.attempts > call.tries) giveUp(call);
     call.succeed({ messageId, sequenceNumber, deduplicationId: ids.deduplicationId });
     const warning = checkSequence(call, sequenceNumber);
     if (warning) tell(settings.onWarning, warning);
@@ -403,7 +406,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   function resume(groupId: string, how: "replay" | "skip"): Promise<SendResult> | undefined {
     checkOpen();
     const lane = lanes.get(groupId);
-    ensure(/^(replay|skip)$/.test(how), "INVALID_OPTION", "resume() takes replay or skip");
+    ensure(/^(replay|skip)$/.test(how), "INVALID_OPTION", "replay or skip");
     ensure(lane?.pausedBy, "GROUP_NOT_PAUSED", `Group ${groupId} is not paused`);
     const call = lane.failedCall as Call;
     lane.pausedBy = undefined;
@@ -487,7 +490,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   return client as unknown as FifoClient<Payload>;
 }
 
-const FULL = "maxPending is reached";
+const FULL = "maxPending reached";
 
 /** Gives a call a new promise, a new budget and a new count. */
 function begin(call: Call): Call {
