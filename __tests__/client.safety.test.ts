@@ -41,6 +41,8 @@ for (const endpoint of [
   `https://${API_KEY}@fifo.kimalarm.example`,
   `https://fifo.kimalarm.example/?key=${API_KEY}`,
   `https://fifo.kimalarm.example/#${API_KEY}`,
+  "https://",
+  "https:///kimalarm",
   "https://fifo.kimalarm.example?",
 ]) {
   test(`refuses ${endpoint || "nothing"} as an endpoint, without showing a key`, () => {
@@ -78,6 +80,18 @@ for (const [name, value] of [
     });
   });
 }
+
+test("what is no AbortSignal refuses the call, and keeps nothing of it", async (t) => {
+  const { endpoint, seen } = await serveGateway(t, () => ({
+    status: 200,
+    body: { messageId: "m", sequenceNumber: "1" },
+  }));
+  const client = openClient(endpoint, fastClock(1));
+  await assert.rejects(Reflect.apply(client.send, client, ["10", {}, { signal: new AbortController() }]), TypeError);
+  await client.send("10", {});
+  assert.equal(seen.length, 1);
+  assert.equal(client.activeGroups, 0);
+});
 
 const SECRET = "secret-payload-4711";
 
@@ -128,7 +142,7 @@ test("JSON.stringify keeps what a log needs", async (t) => {
   const client = openClient(endpoint, fastClock(1));
   const error: unknown = await client.send("10", {}, { deduplicationId: "a1" }).catch((reason: unknown) => reason);
   assert.ok(isSendError(error));
-  assert.match(error.message, /apiKey/);
+  assert.match(error.message, /403 FORBIDDEN/);
   assert.deepEqual(JSON.parse(JSON.stringify(error)), {
     code: "FORBIDDEN",
     outcome: "rejected",

@@ -56,7 +56,11 @@ const { code, map } = await minify(readFileSync(bundle, "utf8"), {
   module: true,
   ecma: 2020,
   compress: { passes: 3, inline: 0, unsafe: true, unsafe_arrows: true },
-  mangle: { properties: { regex: new RegExp(`^(${INTERNAL_NAMES.join("|")})$`) } },
+  // The classes' names stand in stacks.
+  mangle: {
+    reserved: ["FifoClientError", "SendError", "GroupPausedError"],
+    properties: { regex: new RegExp(`^(${INTERNAL_NAMES.join("|")})$`) },
+  },
   sourceMap: { content: readFileSync(`${bundle}.map`, "utf8"), filename: "index.js", url: "index.js.map" },
 });
 writeFileSync(bundle, code ?? "");

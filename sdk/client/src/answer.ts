@@ -50,6 +50,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function readAnswer({ status, headers }: Response, body: Fields, count: number): Answer {
   // API Gateway's request ids are UUIDs; nothing else a server may send gets into an error's text.
   const requestId = [body["requestId"], headers.get("x-amzn-requestid")].find((id) => matches("^[0-9a-f-]{36}$", id));
+  // Seconds or a date (RFC 9110, 10.2.3); 0 when absent or neither.
   const after = headers.get("retry-after") ?? "";
   const retryAfterMilliseconds = Number(after) * 1000 || Date.parse(after) - Date.now() || 0;
   const read = (fields: Fields, as: number): Attempt => ({ ...readOne(fields, as), requestId, retryAfterMilliseconds });

@@ -55,9 +55,12 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * Queues a message behind all earlier ones of its group. Its place is fixed when this returns, awaited or not, and so is
    * its body (unless an asynchronous schema has to see it first): what happens to `payload` later changes nothing.
    *
-   * The promise never becomes an unhandled rejection, so it may be ignored; a failure then shows in
-   * {@link pausedGroups}, in {@link flush} and in every later `send()` of the group.
+   * The promise never becomes an unhandled rejection, so it may be ignored by those who can do without the message: a
+   * failure then pauses its group (see {@link pausedGroups} and {@link flush}), but what the client refused, what was behind
+   * the failed message, and with `onFailure: "continue"` every failure, shows in its own promise only.
    *
+   * @param groupId 1 to 128 characters from `!` to `~`; the messages of one group stay in order
+   * @param payload a JSON object
    * @returns rejects with {@link FifoClientError} when the arguments are refused (fails this call only), with
    *   {@link SendError} when the message failed, with `GroupPausedError` when an earlier one of its group did
    * @example
@@ -85,7 +88,7 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * ```ts
    * for await (const { site, alarm } of source) {
    *   await client.ready();
-   *   client.send(site, alarm);
+   *   client.send(site, alarm).catch(report); // at once, in the same function: no room is kept for it
    * }
    * ```
    */
@@ -114,6 +117,8 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * after its last attempt, the longest that it can still take to land.
    */
   resume(groupId: string, how: "skip"): Promise<void>;
+  /** Either of them. */
+  resume(groupId: string, how: "replay" | "skip"): Promise<SendResult | void>;
   /** {@link resume} for every paused group. Rejects with an `AggregateError` of what failed, once all have settled. */
   resumeAll(how: "replay" | "skip"): Promise<void>;
   /**
@@ -125,7 +130,7 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    *   be stored and sent after a restart. They are given back once: a second `close()` only waits.
    */
   close(options?: { readonly timeout?: number }): Promise<UnsentMessage[]>;
-  /** `close()` at the end of an `await using` block. Throws {@link FifoClientError} `NOT_SENT` when something is left. */
+  /** `close()` at the end of an `await using` block. Throws {@link FifoClientError} `NOT_SENT` when something is left, which is then gone. */
   [Symbol.asyncDispose](): Promise<void>;
   /** Groups that hold something at the moment: messages, a pause, or the 30 s after a skip. A group at rest costs nothing. */
   readonly activeGroups: number;
@@ -147,7 +152,15 @@ type InputOf<Schema> = Schema extends {
   ? Extract<Input, object>
   : never;
 
-/** Creates a client whose payload type is what the schema takes. */
+/**
+ * Creates a client whose payload type is what the schema takes.
+ *
+ * @throws FifoClientError `INVALID_OPTION`
+ * @example
+ * ```ts
+ * const client = createFifoClient({ endpoint, apiKey, queue: "queue-1", schema: z.object({ transSeq: z.string() }) });
+ * ```
+ */
 export function createFifoClient<Schema extends StandardSchema>(
   options: Omit<FifoClientOptions, "schema"> & { readonly schema: Schema },
 ): FifoClient<InputOf<Schema>>;
@@ -179,7 +192,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   const { onFailure, maxPending, attemptTimeoutMilliseconds, retryBudgetMilliseconds } = settings;
   const lanes = new Map<string, Lane>();
   /** Lanes whose head can be sent as soon as there is a slot. */
-  const ready = new Set<Lane>();
+  const sendable = new Set<Lane>();
   /** What `maxPending` bounds, in the order of the calls: each until it is accepted or has failed, and the failed one of a paused group. */
   const kept = new Set<Call>();
   const timers = new Set<() => void>();
@@ -194,6 +207,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   /** What the end cut off, until it is given back. */
   const left: Call[] = [];
   let turn: Promise<unknown> = Promise.resolve();
+  /** Wakes the caller of ready() whose turn it is. One is enough: the others wait for their turn. */
   let roomChanged: (() => void) | undefined;
 
   // A message's way: enqueue -> proceed -> dispatch -> fly -> accept, or held for a retry, or fail.
@@ -216,12 +230,13 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     const lane = lanes.get(groupId) ?? { groupId, calls: [], held: 0 };
     if (lane.pausedBy) throw new GroupPausedError(call.ids, lane.pausedBy.cause);
     ensure(kept.size < maxPending, "TOO_MANY_PENDING", FULL, call.ids);
+    // What is no AbortSignal throws here, before anything is kept.
+    signal?.addEventListener("abort", onAbort);
     call.lane = lane;
     kept.add(call);
     lanes.set(groupId, lane);
     lane.calls.push(call);
     proceed(lane);
-    signal?.addEventListener("abort", onAbort);
     if (signal?.aborted) onAbort();
     return call.settled;
   }
@@ -231,11 +246,11 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     const [head] = lane.calls;
     const idle = !lane.held && !lane.pausedBy;
     if (idle && head?.body) {
-      ready.add(lane);
+      sendable.add(lane);
       // After all calls of this tick, so that these can share a request.
       queueMicrotask(dispatch);
     } else {
-      ready.delete(lane);
+      sendable.delete(lane);
       if (idle && !head) lanes.delete(lane.groupId);
     }
   }
@@ -254,10 +269,10 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   }
 
   function dispatch(): void {
-    while (ready.size > 0 && inFlight < settings.concurrency) {
+    while (sendable.size > 0 && inFlight < settings.concurrency) {
       const calls: Call[] = [];
       let room = SQS_MAX_MESSAGE_BYTES;
-      for (const lane of ready) {
+      for (const lane of sendable) {
         const [head] = lane.calls as [Call];
         const { sqsBytes = 0, lastAttempt } = head;
         if (lastAttempt?.code && timeLeft(head) < shortestAttempt) {
@@ -268,7 +283,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
         room -= sqsBytes;
         if (calls.length > 0 && (lastAttempt?.alone || room < 0)) break;
         // It goes to the back after each request, so that a busy group does not keep the others waiting.
-        ready.delete(lane);
+        sendable.delete(lane);
         calls.push(head);
         if (lastAttempt?.alone || calls.length === settings.maxBatchSize) break;
       }
@@ -280,7 +295,10 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     return startedAt + retryBudgetMilliseconds - clock.now();
   }
 
-  /** One request. It holds a slot, the wait before the next one does not. */
+  /**
+   * One request, and what becomes of each of its messages: accepted, sent again, failed, or taken back meanwhile. It holds a
+   * slot, the wait before the next one does not.
+   */
   async function fly(calls: readonly [Call, ...Call[]]): Promise<void> {
     const startedAt = clock.now();
     const flight = new AbortController();
@@ -354,6 +372,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     lane.pausedBy = pausedGroup;
     lane.failedCall = call;
     call.stopListening();
+    // The head leaves the lane too.
     for (const follower of lane.calls.splice(0)) {
       if (follower === call) continue;
       // Kept to be given back, when the end has begun.
@@ -396,7 +415,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     roomChanged?.();
   }
 
-  /** A message that is given up can still land: nothing of its group may overtake it until then. */
+  /** A message that is given up can still land: nothing of its group may overtake it until then. Else there is no wait (NaN). */
   function giveUp(call: Call): void {
     const wait = (call.unknownSince ?? Number.NaN) + GATEWAY_TIMEOUT_MILLISECONDS - clock.now();
     // After the end, nothing comes that could overtake it.
@@ -429,11 +448,13 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
 
   async function waitForRoom(before: Promise<unknown>): Promise<void> {
     await before.catch(() => undefined);
-    for (checkOpen(); kept.size >= maxPending; checkOpen()) {
+    checkOpen();
+    while (kept.size >= maxPending) {
       ensure(pausedGroups().length < kept.size, "TOO_MANY_PENDING", FULL);
       await new Promise<void>((changed) => {
         roomChanged = changed;
       });
+      checkOpen();
     }
   }
 
@@ -454,6 +475,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     roomChanged?.();
     await Promise.race([
       flush().catch(() => undefined),
+      // A longer timer would fire at once.
       new Promise<void>((done) => timers.add(clock.after(Math.min(timeout, 2 ** 31 - 1), done))),
     ]);
     endAll();
@@ -481,7 +503,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     ),
     close: safely(close),
     async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
-      ensure(!(await close()).length, "NOT_SENT", "close() returns what was not sent");
+      ensure(!(await close()).length, "NOT_SENT", "messages are left: call close() to get them");
     },
     get activeGroups() {
       return lanes.size;
@@ -490,7 +512,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   return client as unknown as FifoClient<Payload>;
 }
 
-const FULL = "maxPending reached";
+const FULL = "maxPending is reached";
 
 /** Gives a call a new promise, a new budget and a new count. */
 function begin(call: Call): Call {
@@ -531,6 +553,7 @@ function describe({ ids, attempts, lastAttempt }: Call): MessageAttempt {
 }
 
 function toUnsent(call: Call): UnsentMessage {
+  // What the schema made of the payload, without the group id that fillMessage() has put in front; `body` is its bin.
   let { body, payload } = call;
   if (body) ({ [GROUP_ID_FIELD]: body, ...payload } = JSON.parse(body));
   return { ...call.ids, payload, outcome: outcomeOf(call) };

@@ -21,7 +21,10 @@ export type LocalErrorCode =
   | "INVALID_ANSWER"
   | "UNEXPECTED_STATUS";
 
-/** Every `code` that an error of this package can have: its own, and the gateway's. */
+/**
+ * The `code` of an error: the client's own, or the gateway's. The README says what to do about each. A newer gateway may have
+ * more: keep a default branch.
+ */
 export type FifoClientErrorCode = LocalErrorCode | ErrorCode;
 
 /**
@@ -57,11 +60,15 @@ const KIND = Symbol.for("@org/fifo-client/error");
  * API key or a payload.
  */
 export class FifoClientError extends Error {
+  /** What went wrong. */
   declare readonly code: FifoClientErrorCode;
+  /** What became of the message. */
   declare readonly outcome: Outcome;
   /** Requests made for the message so far, replays included. */
   declare readonly attempts: number;
+  /** The message's group. */
   declare readonly groupId?: string;
+  /** The id under which SQS drops repetitions of the message for five minutes. */
   declare readonly deduplicationId?: string;
   /** HTTP status of the last answer; 400, 429 or 502 for what was refused in a batch that was taken. */
   declare readonly status?: number;
@@ -89,7 +96,7 @@ export class FifoClientError extends Error {
     return this.#hidden.gatewayMessage;
   }
 
-  /** `INVALID_PAYLOAD` of a schema only: what the schema found. It can quote the payload too. */
+  /** `INVALID_PAYLOAD` of a schema only: what the schema found; empty when it threw. It can quote the payload too. */
   get issues(): readonly Issue[] | undefined {
     return this.#hidden.issues;
   }
@@ -112,7 +119,7 @@ export class FifoClientError extends Error {
  * try {
  *   await client.send("10", { transSeq: "1" });
  * } catch (error) {
- *   if (isSendError(error) && error.outcome === "unknown") await client.resume("10", "replay");
+ *   if (isSendError(error) && error.outcome === "unknown") await client.resume("10", "replay"); // throws if it fails again
  * }
  * ```
  */
@@ -134,7 +141,7 @@ export class GroupPausedError extends FifoClientError {
   declare readonly cause: SendError;
 
   constructor(ids: MessageIds, cause: SendError) {
-    super("GROUP_PAUSED", `Group ${ids.groupId} is paused: ${cause.code}.`, { ...ids, cause });
+    super("GROUP_PAUSED", `Group ${ids.groupId} is paused by ${cause.code}: resume() it.`, { ...ids, cause });
   }
 
   override get [KIND](): string {

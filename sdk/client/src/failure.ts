@@ -10,7 +10,7 @@ export function sendError(call: Call, failed: Failed): SendError {
   const detail = [status, code, cause?.message, requestId].filter(Boolean).join(" ");
   return new SendError(
     code,
-    `Message ${ids.deduplicationId} of group ${ids.groupId}: ${detail}${code === "FORBIDDEN" ? " (check apiKey)" : ""}, ${outcome} after ${attempts} attempts.`,
+    `Message ${ids.deduplicationId} of group ${ids.groupId}: ${detail}, ${outcome} after ${attempts} attempts.`,
     { ...ids, outcome, attempts, status, requestId, cause },
     failed,
   );

@@ -14,8 +14,8 @@ export interface SendOptions {
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * W3C trace context for the request's `traceparent` header (https://www.w3.org/TR/trace-context/), passed on as it is. A
-   * batch has the header only when all its messages have the same one.
+   * W3C trace context for the request's `traceparent` header (https://www.w3.org/TR/trace-context/), passed on as it is; what
+   * cannot be a header is left out. A batch has the header only when all its messages have the same one.
    */
   readonly traceparent?: string | undefined;
 }
@@ -30,7 +30,7 @@ export interface MessageIds {
 /** One message from its `send()` to its end. */
 export interface Message {
   readonly ids: MessageIds;
-  readonly traceparent: string | undefined;
+  readonly traceparent: string;
   /** The request's body, fixed at `send()`; undefined as long as an asynchronous schema is at work. */
   body?: string;
   /** What SQS counts of it, in bytes. */
@@ -46,11 +46,11 @@ export function createMessage(groupId: string, options: SendOptions): Message {
   const { deduplicationId = crypto.randomUUID(), traceparent } = options;
   checkId("groupId", groupId, "INVALID_GROUP_ID");
   checkId("deduplicationId", deduplicationId, "INVALID_DEDUPLICATION_ID");
-  if (traceparent) checkId("traceparent", traceparent, "INVALID_OPTION");
-  return { ids: { groupId, deduplicationId }, traceparent };
+  // What could not be a header's value is left out: tracing costs no message.
+  return { ids: { groupId, deduplicationId }, traceparent: matches(GROUP_ID_PATTERN, traceparent) ? traceparent : "" };
 }
 
-/** SQS's two ids have the same pattern, and a trace context fits it too. */
+/** SQS's two ids have the same pattern. */
 function checkId(name: string, id: string, code: LocalErrorCode): void {
   ensure(matches(GROUP_ID_PATTERN, id), code, `${name} must match ${GROUP_ID_PATTERN}, not ${show(id)}`);
 }
@@ -80,7 +80,7 @@ export function fillMessage(message: Message, payload: unknown): void {
   // Spliced as text: in an object, keys such as "1" would come before the group id.
   const body = `{"${GROUP_ID_FIELD}":${JSON.stringify(ids.groupId)}${text === "{}" ? "" : ","}${text.slice(1)}`;
   const bytes = new TextEncoder().encode(body).length;
-  ensure(bytes <= MAX_BODY_BYTES, "PAYLOAD_TOO_LARGE", `body has ${bytes} bytes, at most ${MAX_BODY_BYTES}`, ids);
+  ensure(bytes <= MAX_BODY_BYTES, "PAYLOAD_TOO_LARGE", `payload: ${bytes} bytes, at most ${MAX_BODY_BYTES}`, ids);
   message.body = body;
   message.sqsBytes = bytes + ENVELOPE_PREFIX.length + ENVELOPE_SUFFIX.length;
 }

@@ -10,7 +10,9 @@ import type { StandardSchema } from "./schema.ts";
 
 /** One message of a request. */
 export interface MessageAttempt {
+  /** Its group. */
   readonly groupId: string;
+  /** The id under which SQS drops repetitions of it for five minutes. */
   readonly deduplicationId: string;
   /** Requests made for the message so far, this one and those before a replay included. */
   readonly attempt: number;
@@ -42,6 +44,7 @@ export interface RetryEvent extends RequestEvent {
 
 /** A group that sends nothing until it is resumed. */
 export interface PausedGroup {
+  /** To be given to `resume()`. */
   readonly groupId: string;
   /** How its head failed. */
   readonly cause: SendError;
@@ -62,10 +65,15 @@ export interface SequenceWarning {
 
 /** What the client tells on its way. A hook never changes what happens; whatever it throws or rejects with is dropped. */
 export interface Hooks {
+  /** Before each request. */
   readonly onRequest?: (event: RequestEvent) => void;
+  /** After each request, however it has ended, and before its promises settle. */
   readonly onResponse?: (event: ResponseEvent) => void;
+  /** When messages will be sent again. */
   readonly onRetry?: (event: RetryEvent) => void;
+  /** When a message has failed for good, after its promise and those behind it were rejected. Not with `"continue"`. */
   readonly onGroupPaused?: (group: PausedGroup) => void;
+  /** When SQS's sequence numbers do not grow within a group. */
   readonly onWarning?: (warning: SequenceWarning) => void;
 }
 
@@ -78,7 +86,7 @@ export interface FifoClientOptions<Queue extends string = string, Payload = unkn
   /** The queue's name as in the URL, e.g. `queue-1`. */
   readonly queue: Queue;
   /**
-   * Most requests in flight at a time, over all groups; one group never has more than one.
+   * Most requests in flight at a time, over all groups, at most 10000; one group never has more than one.
    * @default 16
    */
   readonly concurrency?: number;
@@ -89,12 +97,12 @@ export interface FifoClientOptions<Queue extends string = string, Payload = unkn
   readonly maxBatchSize?: number;
   /**
    * Most messages that the client keeps: queued, in flight, and the failed one of each paused group. `send()` rejects
-   * with `TOO_MANY_PENDING` beyond it, `ready()` waits. A message is at most 1 MiB.
+   * with `TOO_MANY_PENDING` beyond it, `ready()` waits. A message is at most 1 MiB. At most 100000.
    * @default 10000
    */
   readonly maxPending?: number;
   /**
-   * How long one attempt may take until its whole answer is there, in milliseconds.
+   * How long one attempt may take until its whole answer is there, in milliseconds; at most 270000.
    * @default 30000, the gateway's own limit
    */
   readonly attemptTimeoutMilliseconds?: number;
@@ -144,11 +152,11 @@ const NUMBERS = {
   retryBudgetMilliseconds: [240_000, LONGEST_BUDGET_MILLISECONDS],
 } as const;
 
-/** What the texts must match, and how an error says so. */
+/** What the texts must match, how an error says so, and "" where it does not show the value, which may be a secret. */
 const TEXTS = {
   // No credentials (the key belongs into apiKey), no query; a URL parser would read a backslash as a slash.
   endpoint: [
-    /^(https:\/\/|http:\/\/([^/?#@\\\s]+\.localhost|localhost|127\.\d+\.\d+\.\d+|\[::1])(:|\/|$))[^?#@\\\s]*$/,
+    /^(https:\/\/(?=[^/])|http:\/\/([^/?#@\\\s]+\.localhost|localhost|127\.\d+\.\d+\.\d+|\[::1])(:|\/|$))[^?#@\\\s]*$/,
     "be an https URL (http to loopback) without credentials and query",
     "",
   ],
