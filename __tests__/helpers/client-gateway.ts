@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -168,61 +167,6 @@ export function steppedClock(): Clock & { readonly waits: number[]; advance(mill
         wake();
       }
       now = end;
-    },
-  };
-}
-
-/** What Node's fetch says about the requests of this process, from `watchRequests` on. */
-export interface WatchedRequests extends Disposable {
-  /** Requests that began so far. */
-  readonly count: () => number;
-  /** Groups of which a request began before the one before it had ended: with its whole answer, an error or an abort. */
-  readonly overlaps: readonly string[];
-}
-
-/**
- * Watches the requests to one endpoint from the client's side. The server cannot: it does not know which requests the client
- * has given up.
- *
- * @param groupOf the group of a deduplication id
- */
-export function watchRequests(
-  endpoint: string,
-  groupOf: (deduplicationId: string) => string | undefined,
-): WatchedRequests {
-  const inFlight = new Map<string, unknown>();
-  const overlaps: string[] = [];
-  let count = 0;
-  const read = (event: unknown) => {
-    const { request } = event as { readonly request: { readonly origin: string; readonly headers: readonly string[] } };
-    if (request.origin !== new URL(endpoint).origin) return undefined;
-    const deduplicationId = request.headers[request.headers.indexOf("idempotency-key") + 1] ?? "";
-    const group = groupOf(deduplicationId) ?? `unknown id ${deduplicationId}`;
-    return { request, group };
-  };
-  const begin = (event: unknown) => {
-    const one = read(event);
-    if (one === undefined) return;
-    count += 1;
-    if (inFlight.has(one.group)) overlaps.push(one.group);
-    inFlight.set(one.group, one.request);
-  };
-  const end = (event: unknown) => {
-    const one = read(event);
-    if (one !== undefined && inFlight.get(one.group) === one.request) inFlight.delete(one.group);
-  };
-  const handlers = [
-    // Not "undici:request:create": what is given up before it has a connection is never sent, and ends only with one.
-    ["undici:client:sendHeaders", begin],
-    ["undici:request:trailers", end],
-    ["undici:request:error", end],
-  ] as const;
-  for (const [channel, handler] of handlers) subscribe(channel, handler);
-  return {
-    count: () => count,
-    overlaps,
-    [Symbol.dispose]() {
-      for (const [channel, handler] of handlers) unsubscribe(channel, handler);
     },
   };
 }

@@ -50,8 +50,12 @@ export async function request(
       timeout: false,
       throwHttpErrors: false,
     });
-    // Without its body, a refusal is still a refusal, and a 200 proves nothing.
-    const body = await response.json<unknown>().catch(() => undefined);
+    // Without its body, a refusal is still a refusal, and a 200 proves nothing. Node's fetch forgets the signal of a Request
+    // that has been collected, so a body that never ends is given up here.
+    const body = await Promise.race([
+      response.json<unknown>().catch(() => undefined),
+      new Promise((done) => abort.signal.addEventListener("abort", done)),
+    ]);
     return readAnswer(response, { ...(body as object) }, messages.length);
   } catch (error) {
     // Whether the request was never taken or only its answer lost, fetch does not say in a way that holds everywhere.
