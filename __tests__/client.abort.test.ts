@@ -14,15 +14,12 @@ import {
   serveGateway,
   steppedClock,
 } from "./helpers/client-gateway.ts";
+import { until } from "./helpers/until.ts";
 
 /** On a clock that stands still, a wait that should not be never ends: the test does, in milliseconds of the real one. */
 const STEPPED = { timeout: 20_000 };
 
 const GATEWAY_LIMIT = 30_000;
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setTimeout(done, 1));
-}
 
 /** A gateway that keeps the requests of group "slow" until they are let go. */
 async function keepSlow(t: Parameters<typeof serveGateway>[0], answer: (one: Seen, index: number) => Reply) {

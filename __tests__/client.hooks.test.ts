@@ -20,13 +20,10 @@ import {
   serveGateway,
   steppedClock,
 } from "./helpers/client-gateway.ts";
+import { until } from "./helpers/until.ts";
 
 /** On a clock that stands still, a wait that should not be never ends: the test does, in milliseconds of the real one. */
 const STEPPED = { timeout: 20_000 };
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setTimeout(done, 1));
-}
 
 /** A client that is ended with its test. */
 function open(t: TestContext, endpoint: string, clock: Clock, options: Partial<FifoClientOptions> = {}) {

@@ -14,15 +14,12 @@ import {
   serveGateway,
   steppedClock,
 } from "./helpers/client-gateway.ts";
+import { until } from "./helpers/until.ts";
 
 /** On a clock that stands still, a wait that should not be never ends: the test does, in milliseconds of the real one. */
 const STEPPED = { timeout: 20_000 };
 
 const turn = () => new Promise((done) => setImmediate(done));
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setTimeout(done, 1));
-}
 
 /** Whether a promise has settled, a few turns of the event loop later. */
 async function settled(promise: Promise<unknown>): Promise<boolean> {

@@ -15,6 +15,7 @@ const INTERNAL_NAMES = [
   "calls",
   "failWith",
   "failedCall",
+  "firstAt",
   "flight",
   "held",
   "ids",

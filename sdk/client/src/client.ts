@@ -1,7 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Accepted, Failed } from "./answer.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { GATEWAY_TIMEOUT_MILLISECONDS, GROUP_ID_FIELD, SQS_MAX_MESSAGE_BYTES } from "./contract.ts";
+import {
+  DEDUPLICATION_WINDOW_MILLISECONDS,
+  GATEWAY_TIMEOUT_MILLISECONDS,
+  GROUP_ID_FIELD,
+  SQS_MAX_MESSAGE_BYTES,
+} from "./contract.ts";
 import { ensure, FifoClientError, GroupPausedError, type Outcome } from "./errors.ts";
 import { outcomeOf, sendError } from "./failure.ts";
 import type { Call, Lane, SendResult } from "./lane.ts";
@@ -106,8 +111,8 @@ export interface FifoClient<Payload extends object = AnyPayload> {
    * Lets a paused group go on. `"replay"` sends its failed message again, with the same deduplication id, ahead of
    * whatever is sent from now on; it resolves as that `send()` would have, and when it fails the group is paused again.
    * Over five minutes after the first attempt SQS no longer knows that id: if the message was in the queue, it then is
-   * there twice (at least once, that is). After it was taken, the group waits until 30 s after the last attempt without a
-   * clear answer, so that what is still on its way does not land behind later messages.
+   * there twice (at least once, that is), but not behind later ones: the group then waits until 30 s after the last attempt
+   * without a clear answer.
    *
    * Rejects with {@link FifoClientError} `GROUP_NOT_PAUSED` when there is nothing to resume.
    */
@@ -306,6 +311,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     for (const call of calls) {
       call.flight = flight;
       call.startedAt ??= startedAt;
+      call.firstAt ??= startedAt;
       call.attempts += 1;
       call.tries += 1;
       call.lane.held += 1;
@@ -348,8 +354,8 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     const { lane, ids } = call;
     lane.calls.shift();
     forget(call);
-    // A replay's earlier requests may land when SQS has forgotten their id: not behind the next message, at least.
-    if (call.attempts > call.tries) giveUp(call);
+    // What is still on its way of a message replayed late may land when SQS has forgotten its id: then not behind the next.
+    if (clock.now() - call.firstAt > DEDUPLICATION_WINDOW_MILLISECONDS - 2 * GATEWAY_TIMEOUT_MILLISECONDS) giveUp(call);
     call.succeed({ messageId, sequenceNumber, deduplicationId: ids.deduplicationId });
     const warning = checkSequence(call, sequenceNumber);
     if (warning) tell(settings.onWarning, warning);
@@ -387,7 +393,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   /** Takes a call back. */
   function abort(call: Call): void {
     const { lane, flight, attempts } = call;
-    if (attempts === 0) drop(call, new FifoClientError("ABORTED", "Aborted.", call.ids));
+    if (attempts === 0) drop(call, new FifoClientError("ABORTED", "ABORTED", call.ids));
     else if (lane.calls[0] === call) {
       if (flight) {
         call.flight = undefined;
@@ -443,7 +449,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   }
 
   function checkOpen(): void {
-    ensure(!closed, "CLOSED", "client is closed");
+    ensure(!closed, "CLOSED", "closed");
   }
 
   async function waitForRoom(before: Promise<unknown>): Promise<void> {
@@ -470,7 +476,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   }
 
   async function close({ timeout = 30_000 } = {}): Promise<UnsentMessage[]> {
-    ensure(timeout >= 0, "INVALID_OPTION", `timeout is ${timeout}`);
+    ensure(timeout >= 0, "INVALID_OPTION", `timeout: ${timeout}`);
     closed = true;
     roomChanged?.();
     await Promise.race([
@@ -503,7 +509,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     ),
     close: safely(close),
     async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
-      ensure(!(await close()).length, "NOT_SENT", "messages are left: call close() to get them");
+      ensure(!(await close()).length, "NOT_SENT", "call close() to get what is left");
     },
     get activeGroups() {
       return lanes.size;
@@ -512,7 +518,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   return client as unknown as FifoClient<Payload>;
 }
 
-const FULL = "maxPending is reached";
+const FULL = "maxPending reached";
 
 /** Gives a call a new promise, a new budget and a new count. */
 function begin(call: Call): Call {

@@ -19,6 +19,8 @@ export interface Call extends Message {
   readonly payload: unknown;
   /** Requests made so far. */
   attempts: number;
+  /** When the first of them began. */
+  firstAt: number;
   /**
    * When the last attempt ended of those that can have put it into the queue, or still can; NaN while one of them goes on
    * without this call; else undefined.
