@@ -476,7 +476,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
   }
 
   async function close({ timeout = 30_000 } = {}): Promise<UnsentMessage[]> {
-    ensure(timeout >= 0, "INVALID_OPTION", `timeout: ${timeout}`);
+    ensure(timeout >= 0, "INVALID_OPTION", "timeout");
     closed = true;
     roomChanged?.();
     await Promise.race([
@@ -509,7 +509,7 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     ),
     close: safely(close),
     async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
-      ensure(!(await close()).length, "NOT_SENT", "call close() to get what is left");
+      ensure(!(await close()).length, "NOT_SENT", "close() gives the rest");
     },
     get activeGroups() {
       return lanes.size;

@@ -157,7 +157,7 @@ const TEXTS = {
   // No credentials (the key belongs into apiKey), no query; a URL parser would read a backslash as a slash.
   endpoint: [
     /^(https:\/\/(?=[^/])|http:\/\/([^/?#@\\\s]+\.localhost|localhost|127\.\d+\.\d+\.\d+|\[::1])(:|\/|$))[^?#@\\\s]*$/,
-    "be an https URL (http to loopback), no credentials",
+    "be https (http to loopback), no credentials",
     "",
   ],
   // Anything else could not be a header's value, and fetch's own error would quote it.

@@ -50,12 +50,10 @@ export async function request(
       timeout: false,
       throwHttpErrors: false,
     });
-    // Without its body, a refusal is still a refusal, and a 200 proves nothing. Node's fetch forgets the signal of a Request
-    // that has been collected, so a body that never ends is given up here.
-    const body = await Promise.race([
-      response.json<unknown>().catch(() => undefined),
-      new Promise((done) => abort.signal.addEventListener("abort", done)),
-    ]);
+    // Through a pipe of our own, since Node's fetch forgets the signal of a Request that has been collected: so a body that
+    // never ends is given up, and its connection with it. Without it, a refusal is still a refusal, and a 200 proves nothing.
+    const piped = response.body?.pipeThrough(new TransformStream(), { signal: abort.signal });
+    const body: unknown = await new Response(piped).json().catch(() => undefined);
     return readAnswer(response, { ...(body as object) }, messages.length);
   } catch (error) {
     // Whether the request was never taken or only its answer lost, fetch does not say in a way that holds everywhere.
