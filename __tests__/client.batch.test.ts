@@ -104,7 +104,7 @@ test("an entry holds the very bytes that a single send would have as its body", 
 
 test("a request holds 1,048,576 bytes of messages as SQS counts them, and not one more", async (t) => {
   const { endpoint, requests } = await serveGateway(t, named);
-  const client = openClient(endpoint, fastClock(1));
+  const client = openClient(endpoint, fastClock(1), { concurrency: 1 });
   const groups = ["a", "b", "c", "d"];
   await Promise.all(groups.map((groupId) => client.send(groupId, ofBytes(groupId, LIMIT / 4))));
   assert.deepEqual(
@@ -121,7 +121,7 @@ test("a request holds 1,048,576 bytes of messages as SQS counts them, and not on
 
 test("the bytes of a request are those of UTF-8", async (t) => {
   const { endpoint, requests } = await serveGateway(t, named);
-  const client = openClient(endpoint, fastClock(1));
+  const client = openClient(endpoint, fastClock(1), { concurrency: 1 });
   // Each over half of the limit in bytes, but not in characters.
   await Promise.all(["a", "b"].map((groupId) => client.send(groupId, ofBytes(groupId, LIMIT / 2 + 3, "é"))));
   assert.deepEqual(
