@@ -6,9 +6,8 @@ import { App } from "cdktf";
 import { createQueues } from "../../runtime/local/create-queues.ts";
 import { startQueueServer } from "../../runtime/local/queue/server.ts";
 import type { EmittedResource } from "../../runtime/local/terraform/model.ts";
-import { readDeployment } from "../../runtime/local/terraform/read-deployment.ts";
 import { deploy } from "../../stacks/deploy.ts";
-import { ACCOUNT_ID, NOWHERE, REGION } from "./gateway-resources.ts";
+import { REGION, resourcesIn } from "./gateway-resources.ts";
 import { folder, gatewayBefore, type RunningGateway } from "./local-gateway.ts";
 
 const synthesised = new Map<string, string>();
@@ -40,17 +39,9 @@ function emittedFolder(corsOrigins: readonly string[]): string {
 /** The emitted resources of a deployment with queue-1 and queue-2 that pages of these origins may call. */
 export async function resourcesForBrowsers(
   corsOrigins: readonly string[],
-  sqs = NOWHERE,
+  sqs?: string,
 ): Promise<readonly EmittedResource[]> {
-  const { resources } = await readDeployment({
-    folder: emittedFolder(corsOrigins),
-    deployment: "dev",
-    variables: {},
-    accountId: ACCOUNT_ID,
-    endpoints: { sqs, gateway: NOWHERE },
-    apiKeyValue: (name) => `value-of-the-key-${name}`,
-  });
-  return resources;
+  return resourcesIn(emittedFolder(corsOrigins), sqs);
 }
 
 /**

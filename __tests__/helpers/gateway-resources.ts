@@ -22,8 +22,13 @@ let synthesised: Promise<string> | undefined;
 /** What `main.ts` emits for the deployment `dev`, synthesised once in each test file's process. */
 export async function gatewayResources(sqs = NOWHERE): Promise<readonly EmittedResource[]> {
   synthesised ??= synthesiseOnce();
+  return resourcesIn(await synthesised, sqs);
+}
+
+/** What was emitted into a folder for the deployment `dev`, with its queues at `sqs`. */
+export async function resourcesIn(folder: string, sqs = NOWHERE): Promise<readonly EmittedResource[]> {
   const { resources } = await readDeployment({
-    folder: await synthesised,
+    folder,
     deployment: "dev",
     variables: {},
     accountId: ACCOUNT_ID,
