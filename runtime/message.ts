@@ -24,6 +24,14 @@ export interface QueueMessage {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** A message for a queue. */
+export interface OutgoingMessage {
+  readonly body: string;
+  readonly groupId: string;
+  readonly deduplicationId: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
 /** Message attributes of a dead-lettered copy, and of what is redriven from it. All of them are strings. */
 export const COPY_ATTRIBUTES = {
   /** The message's first idempotency key, which its copies keep. */

@@ -1,13 +1,23 @@
 import * as z from "zod/mini";
 
 /** A queue that the consumer serves, as the stack describes it. */
-export interface QueueSettings {
+export type QueueSettings = CommonSettings &
+  (
+    | {
+        /** A refused message goes to the dead-letter queue, and its group goes on. */
+        readonly failurePolicy: "dead-letter";
+        readonly deadLetterUrl: string;
+      }
+    | {
+        /** A refused message is parked, and so is all that follows it in its group, until a person lets the group go on. */
+        readonly failurePolicy: "park";
+      }
+  );
+
+interface CommonSettings {
   /** Name in the configuration and in the route, e.g. `queue-1`. */
   readonly name: string;
   readonly url: string;
-  readonly deadLetterUrl: string;
-  /** What happens to a message that the backend refused. */
-  readonly failurePolicy: "dead-letter";
   /** What every message of a batch gets when its invocation begins, in seconds. */
   readonly visibilityTimeoutSeconds: number;
   /** How long SQS keeps a message, in seconds. */
@@ -40,15 +50,17 @@ const httpUrl = z.url({ protocol: /^https?$/ });
 const integer = (minimum: number, maximum: number) => z.int().check(z.minimum(minimum), z.maximum(maximum));
 
 /** SQS's own bounds: visibility up to 12 hours, retention of a minute to 14 days. */
-const queueSchema = z.strictObject({
+const commonFields = {
   name: z.string().check(z.regex(/^[A-Za-z0-9_-]{1,80}$/)),
   url: httpUrl,
-  deadLetterUrl: httpUrl,
-  failurePolicy: z.literal("dead-letter"),
   visibilityTimeoutSeconds: integer(1, 43_200),
   retentionSeconds: integer(60, 1_209_600),
   maxAttempts: integer(1, 1_000),
-});
+};
+const queueSchema = z.discriminatedUnion("failurePolicy", [
+  z.strictObject({ ...commonFields, failurePolicy: z.literal("dead-letter"), deadLetterUrl: httpUrl }),
+  z.strictObject({ ...commonFields, failurePolicy: z.literal("park") }),
+]);
 const queuesSchema = z.record(z.string().check(z.regex(/^arn:[^:]+:sqs:[^:]+:\d{12}:.+$/)), queueSchema);
 
 /**

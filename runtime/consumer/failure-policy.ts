@@ -1,4 +1,4 @@
-import { COPY_ATTRIBUTES, type QueueMessage } from "../message.ts";
+import { COPY_ATTRIBUTES, type OutgoingMessage, type QueueMessage } from "../message.ts";
 import type { QueueSettings } from "./environment.ts";
 
 /** Why a message goes to the failure policy. */
@@ -20,14 +20,6 @@ export interface FailurePolicy {
   readonly outcome: "dead-lettered";
   /** @throws whatever kept the message from being taken; it then stays in the queue */
   take(queue: QueueSettings, refusal: Refusal): Promise<void>;
-}
-
-/** A message for another queue. */
-export interface OutgoingMessage {
-  readonly body: string;
-  readonly groupId: string;
-  readonly deduplicationId: string;
-  readonly attributes: Readonly<Record<string, string>>;
 }
 
 /**

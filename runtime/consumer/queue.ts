@@ -4,8 +4,8 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import type { QueueMessage } from "../message.ts";
-import type { OutgoingMessage } from "./failure-policy.ts";
+import type { OutgoingMessage, QueueMessage } from "../message.ts";
+
 import { giveUpAfter } from "./give-up.ts";
 import type { Ports } from "./settle.ts";
 

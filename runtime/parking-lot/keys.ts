@@ -7,13 +7,25 @@ export interface ItemKey {
   readonly sk: { readonly S: string };
 }
 
+/** The sparse index of parked groups: one entry a group, keys only. */
+export const PARKED_GROUPS_INDEX = "parked-groups";
+
+/**
+ * Partition key of all items of one group. A queue's name has no `#`; a group's may have.
+ *
+ * @example partitionKey("queue-1", "10") // "queue-1#10"
+ */
+export function partitionKey(queue: string, groupId: string): string {
+  return `${queue}#${groupId}`;
+}
+
 /**
  * Key of the item that says something about one message: `<queue>#<groupId>` and `<kind>#<20-digit sequence number>`, so
- * that a group's items of one kind sort in the order in which the messages were sent. A queue's name has no `#`.
+ * that a group's items of one kind sort in the order in which the messages were sent.
  *
  * @param sequenceNumber SQS's, up to 20 digits; a shorter one is padded with zeros
  * @example itemKey("queue-1", "10", "attempts", "18870000000000000001").sk.S // "attempts#18870000000000000001"
  */
 export function itemKey(queue: string, groupId: string, kind: ItemKind, sequenceNumber: string): ItemKey {
-  return { pk: { S: `${queue}#${groupId}` }, sk: { S: `${kind}#${sequenceNumber.padStart(20, "0")}` } };
+  return { pk: { S: partitionKey(queue, groupId) }, sk: { S: `${kind}#${sequenceNumber.padStart(20, "0")}` } };
 }

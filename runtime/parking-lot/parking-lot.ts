@@ -1,0 +1,176 @@
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { giveUpAfter } from "../consumer/give-up.ts";
+import { itemKey, partitionKey } from "./keys.ts";
+import {
+  type Failure,
+  type Item,
+  type ParkedMessage,
+  parseParked,
+  type Tombstone,
+  toAttributes,
+  toItem,
+} from "./parked-message.ts";
+
+/** A message as its item's key names it. */
+export interface ParkedKey {
+  /** Name in the configuration. */
+  readonly queue: string;
+  readonly groupId: string;
+  /** 20 digits. */
+  readonly sequenceNumber: string;
+}
+
+/**
+ * A group's parked messages. Each call is one request to DynamoDB; the consumer puts them in an order in which it may be killed
+ * between any two. All calls throw the SDK's errors, and end within the time that the store was given.
+ *
+ * Only the consumer that holds the group's messages in the queue may write.
+ */
+export interface ParkingLot {
+  /** Whether the group has parked messages: a consistent read of one of them at most. */
+  isBlocked(queue: string, groupId: string): Promise<boolean>;
+  /**
+   * The group's oldest messages, oldest first: one page of a consistent read.
+   *
+   * @param most how many at most; a page ends at 1 MiB as well
+   * @param after only those above this sequence number
+   * @returns an empty page at the end only
+   */
+  read(queue: string, groupId: string, most: number, after?: string): Promise<readonly ParkedMessage[]>;
+  /** @returns undefined when that message is not parked */
+  get(key: ParkedKey): Promise<ParkedMessage | undefined>;
+  /**
+   * Stores a message, or does nothing when it is stored already.
+   *
+   * @param isOldest the index of parked groups lists the group by this message then
+   */
+  park(message: ParkedMessage, isOldest: boolean): Promise<void>;
+  /** Lists the group by this message. Nothing when it is not parked any more. */
+  markOldest(key: ParkedKey): Promise<void>;
+  /** Writes down why a parked message could not be delivered again, and which replay stopped there. */
+  recordFailure(key: ParkedKey, failure: Failure, stoppedBy: string): Promise<void>;
+  /** Gives a parked message another body. Nothing when it is not parked any more. */
+  replaceBody(key: ParkedKey, body: string, editedBy: string): Promise<void>;
+  /** Keeps the body that was sent. The first one stays, however often the message is edited. */
+  keepOriginal(message: ParkedMessage): Promise<void>;
+  /** Writes down that a message is discarded, with all it had. */
+  bury(tombstone: Tombstone, retentionSeconds: number): Promise<void>;
+  /** Takes a message out of the parking lot. */
+  remove(key: ParkedKey): Promise<void>;
+}
+
+const NOT_STORED_YET = "attribute_not_exists(pk)";
+const STILL_STORED = "attribute_exists(pk)";
+
+/**
+ * The parking lot in DynamoDB.
+ *
+ * @param options.callMilliseconds how long a call may take, its retries included
+ * @param options.now milliseconds since the epoch
+ * @example await createParkingLot({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).isBlocked("queue-1", "10")
+ */
+export function createParkingLot({
+  client,
+  table,
+  callMilliseconds,
+  now,
+}: {
+  readonly client: DynamoDBClient;
+  readonly table: string;
+  readonly callMilliseconds: number;
+  readonly now: () => number;
+}): ParkingLot {
+  const limited = <Result>(call: (abortSignal: AbortSignal) => Promise<Result>) => giveUpAfter(callMilliseconds, call);
+  const keyOf = ({ queue, groupId, sequenceNumber }: ParkedKey) => ({
+    ...itemKey(queue, groupId, "parked", sequenceNumber),
+  });
+  const put = (Item: Item, ConditionExpression?: string) =>
+    limited((abortSignal) =>
+      client.send(new PutItemCommand({ TableName: table, Item, ConditionExpression }), { abortSignal }),
+    );
+  const update = async (key: ParkedKey, values: Item, gone: readonly string[] = []) => {
+    const names = [...Object.keys(values), ...gone];
+    const sets = Object.keys(values).map((name) => `#${name} = :${name}`);
+    const removes = gone.map((name) => `#${name}`);
+    const command = new UpdateItemCommand({
+      TableName: table,
+      Key: keyOf(key),
+      UpdateExpression: `SET ${sets.join(", ")}${removes.length === 0 ? "" : ` REMOVE ${removes.join(", ")}`}`,
+      ConditionExpression: STILL_STORED,
+      ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+      ExpressionAttributeValues: Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])),
+    });
+    await limited((abortSignal) => client.send(command, { abortSignal })).catch(unlessConditionFailed);
+  };
+  const query = async (queue: string, groupId: string, most: number, after: string, projection?: string) => {
+    const command = new QueryCommand({
+      TableName: table,
+      ConsistentRead: true,
+      Limit: most,
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
+      ProjectionExpression: projection,
+      ExpressionAttributeValues: {
+        ":pk": { S: partitionKey(queue, groupId) },
+        // Above "after" and no more: a sort key that has it as a prefix is none of ours.
+        ":first": after === "" ? { S: "parked#" } : { S: `parked#${after}#` },
+        ":last": { S: "parked#~" },
+      },
+    });
+    const { Items } = await limited((abortSignal) => client.send(command, { abortSignal }));
+    return Items ?? [];
+  };
+
+  return {
+    async isBlocked(queue, groupId) {
+      return (await query(queue, groupId, 1, "", "pk")).length > 0;
+    },
+    async read(queue, groupId, most, after = "") {
+      return (await query(queue, groupId, most, after)).map(parseParked);
+    },
+    async get(key) {
+      const command = new GetItemCommand({ TableName: table, Key: keyOf(key), ConsistentRead: true });
+      const { Item } = await limited((abortSignal) => client.send(command, { abortSignal }));
+      return Item === undefined ? undefined : parseParked(Item);
+    },
+    async park(message, isOldest) {
+      const item = { ...toItem("parked", message), ...(isOldest ? { parkedQueue: { S: message.queue } } : {}) };
+      await put(item, NOT_STORED_YET).catch(unlessConditionFailed);
+    },
+    async markOldest(key) {
+      await update(key, { parkedQueue: { S: key.queue } });
+    },
+    async recordFailure(key, failure, stoppedBy) {
+      const { reason, detail, outcome, attempts, httpStatus, firstFailureAt, lastFailureAt } = failure;
+      const values = { reason, detail, outcome, attempts, httpStatus, firstFailureAt, lastFailureAt, stoppedBy };
+      const gone = httpStatus === undefined ? ["httpStatus"] : [];
+      await update(key, toAttributes(values), gone);
+    },
+    async replaceBody(key, body, editedBy) {
+      await update(key, toAttributes({ body, editedBy }));
+    },
+    async keepOriginal(message) {
+      await put(toItem("original", message), NOT_STORED_YET).catch(unlessConditionFailed);
+    },
+    async bury(tombstone, retentionSeconds) {
+      const expiresAt = { N: String(Math.ceil(now() / 1000) + retentionSeconds) };
+      await put({ ...toItem("discarded", tombstone), expiresAt });
+    },
+    async remove(key) {
+      const command = new DeleteItemCommand({ TableName: table, Key: keyOf(key) });
+      await limited((abortSignal) => client.send(command, { abortSignal }));
+    },
+  };
+}
+
+/** What the condition asked for is so already, since this call was made before and its answer was lost. */
+function unlessConditionFailed(error: unknown): void {
+  if (!(error instanceof ConditionalCheckFailedException)) throw error;
+}
