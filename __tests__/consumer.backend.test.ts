@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { createBackend, MAX_ANSWER_BYTES } from "../runtime/consumer/backend.ts";
 import type { Outcome } from "../runtime/consumer/outcome.ts";
-import type { Delivery } from "../runtime/consumer/settle.ts";
+import type { Delivery } from "../runtime/consumer/ports.ts";
 import { type ScriptedAnswer, startBackend } from "./helpers/scripted-backend.ts";
 
 const delivery: Delivery = {

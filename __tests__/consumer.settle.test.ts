@@ -5,8 +5,10 @@ import { outageWait } from "../runtime/consumer/backoff.ts";
 import type { Refusal } from "../runtime/consumer/failure-policy.ts";
 import type { LogEvent, LogFields } from "../runtime/consumer/log.ts";
 import type { Outcome } from "../runtime/consumer/outcome.ts";
-import { CALL_MILLISECONDS, type Delivery, type Ports, settle } from "../runtime/consumer/settle.ts";
+import { CALL_MILLISECONDS, type Delivery, type Ports } from "../runtime/consumer/ports.ts";
+import { settle } from "../runtime/consumer/settle.ts";
 import type { QueueMessage } from "../runtime/message.ts";
+import { ReferenceParkingLot } from "./helpers/reference-parking-lot.ts";
 import { happyPorts, ReferenceQueue, referenceSettings } from "./helpers/reference-queue.ts";
 
 const queue = referenceSettings;
@@ -37,15 +39,16 @@ class World {
   readonly groupOf = new Map<string, string>();
   readonly says = new Map<string, Say[]>();
   readonly deadLetters = new Map<string, Refusal>();
-  readonly counters = new Map<string, number>();
+  readonly table = new ReferenceParkingLot();
   readonly firstAccepted: string[] = [];
   readonly deliveries: (Delivery & { readonly invocation: number; readonly said: Say })[] = [];
   readonly logged: { readonly invocation: number; readonly event: LogEvent; readonly fields: LogFields }[] = [];
-  readonly sides = { reads: 0, adds: 0, clears: 0, deletes: 0, changes: [] as number[] };
+  readonly sides = { deletes: 0, changes: [] as number[] };
   /** Written down, not thrown: the core would take an error of a port for the port's. */
   readonly violations: string[] = [];
   faults: Fault[] = [];
   invocations = 0;
+  starts = 0;
   remaining = () => 60_000;
   /** Called when a call of a port begins, with the most milliseconds that it may take. */
   takes: (most: number) => void = () => {};
@@ -104,34 +107,18 @@ class World {
           }
         },
       },
-      failurePolicy: {
-        outcome: "dead-lettered",
-        take: (_queue, refusal) =>
-          call(() => {
-            const { messageId } = refusal.message;
-            if (!this.deadLetters.has(messageId)) this.deadLetters.set(messageId, refusal);
-          }),
-      },
-      attempts: {
-        read: (_queue, { messageId }) =>
-          call(() => {
-            this.sides.reads += 1;
-            return this.counters.get(messageId) ?? 0;
-          }),
-        add: (_queue, { messageId }) =>
-          call(() => {
-            this.sides.adds += 1;
-            this.counters.set(messageId, (this.counters.get(messageId) ?? 0) + 1);
-            return this.counters.get(messageId) ?? 0;
-          }),
-        clear: (_queue, { messageId }) =>
-          call(() => {
-            this.sides.clears += 1;
-            this.counters.delete(messageId);
-          }),
-      },
+      deadLetter: (_queue, refusal) =>
+        call(() => {
+          const { messageId } = refusal.message;
+          if (!this.deadLetters.has(messageId)) this.deadLetters.set(messageId, refusal);
+        }),
+      ...this.table.ports(
+        (effect) => call(effect),
+        () => this.queue.now,
+      ),
       now: () => this.queue.now,
       random: () => 0.5,
+      uniqueId: () => `start-${(this.starts += 1)}`,
       remaining: () => this.remaining(),
       log: (_level, event, fields) => this.logged.push({ invocation, event, fields }),
     };
@@ -216,7 +203,7 @@ function assertOutcome(world: World): void {
   // Nobody is given up for attempts that it did not have.
   for (const [id, refusal] of world.deadLetters) {
     const said = world.deliveries.filter((one) => one.messageId === id).map((one) => one.said);
-    if (refusal.reason === "attempts-exhausted") {
+    if (refusal.failure.reason === "attempts-exhausted") {
       assert.ok(said.filter((one) => one === "failed").length >= queue.maxAttempts, said.join());
     } else {
       assert.ok(said.includes("rejected"));
@@ -233,7 +220,7 @@ test("keeps order and loses nothing, whatever the backend says", async () => {
       assertOutcome(world);
       // Without faults of our own, every message is in exactly one place and no counter is left behind.
       for (const id of world.sent) assert.notEqual(world.firstAccepted.includes(id), world.deadLetters.has(id), id);
-      assert.equal(world.counters.size, 0);
+      assert.equal(world.table.attempts.size, 0);
       for (const { messageId, attempt, said } of world.deliveries) {
         const failedBefore = world.deliveries
           .filter((one) => one.messageId === messageId)
@@ -297,7 +284,7 @@ test("stops before the deadline, and what was not started costs no attempt", asy
         const batch = world.queue.receive(10);
         if (batch.length === 0) world.queue.advance();
         const start = world.deliveries.length;
-        world.remaining = () => (world.deliveries.length - start < deliveriesEach ? 15_000 : 14_999);
+        world.remaining = () => (world.deliveries.length - start < deliveriesEach ? 17_000 : 16_999);
         if (batch.length > 0) await world.invoke(batch);
         // Groups that looked at the clock in the same turn have started theirs: four groups, three more.
         assert.ok(world.deliveries.length - start <= deliveriesEach + 3);
@@ -345,7 +332,7 @@ test("starts no delivery when reading the attempts took the time that it needs",
   const head = world.send("a", ["unavailable"]);
   await once(world);
   world.queue.now += 1_000;
-  world.remaining = () => (world.sides.reads === 0 ? 15_000 : 14_999);
+  world.remaining = () => (world.table.calls.reads === 0 ? 17_000 : 16_999);
   assert.deepEqual((await once(world)).kept, [head]);
   assert.equal(world.deliveries.length, 1);
   assert.equal(world.logged.at(-1)?.fields["reason"], "deadline");
@@ -383,7 +370,8 @@ test("touches neither the table nor the queue when all is well, but for the hold
   for (let n = 0; n < 10; n += 1) world.send(n % 2 === 0 ? "a" : "b", []);
   const { kept } = await once(world);
   assert.deepEqual(kept, []);
-  assert.deepEqual(world.sides, { reads: 0, adds: 0, clears: 0, deletes: 0, changes: [360] });
+  assert.deepEqual(world.sides, { deletes: 0, changes: [360] });
+  assert.deepEqual(world.table.calls, { isBlocked: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 });
 });
 
 test("returns the rest of a group when the backend is unavailable, deletes what is settled, and goes on with the others", async () => {
@@ -393,7 +381,8 @@ test("returns the rest of a group when the backend is unavailable, deletes what 
   const { kept } = await once(world);
   assert.deepEqual(kept, [second, third]);
   assert.deepEqual(world.firstAccepted.toSorted(), ["id-1", "id-4"]);
-  assert.deepEqual(world.sides, { reads: 0, adds: 0, clears: 0, deletes: 1, changes: [360, 1] });
+  assert.deepEqual(world.sides, { deletes: 1, changes: [360, 1] });
+  assert.deepEqual(world.table.calls, { isBlocked: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 });
   world.queue.now += 1_000;
   assert.deepEqual(
     world.queue.receive(10).map((message) => message.messageId),
@@ -444,9 +433,9 @@ test("gives a message up after maxAttempts failed ones, tells the backend which 
       [follower, 1],
     ],
   );
-  assert.equal(world.deadLetters.get(head)?.reason, "attempts-exhausted");
+  assert.equal(world.deadLetters.get(head)?.failure.reason, "attempts-exhausted");
   assert.deepEqual(world.firstAccepted, [follower]);
-  assert.equal(world.counters.size, 0);
+  assert.equal(world.table.attempts.size, 0);
 });
 
 test("does not deliver again what was given up, when the dead-letter queue did not take it", async () => {
@@ -460,7 +449,7 @@ test("does not deliver again what was given up, when the dead-letter queue did n
   assert.deepEqual((await once(world)).kept, [head]);
   await world.drain();
   assert.equal(world.deliveries.length, 3);
-  assert.equal(world.deadLetters.get(head)?.reason, "attempts-exhausted");
+  assert.equal(world.deadLetters.get(head)?.failure.reason, "attempts-exhausted");
 });
 
 test("never delivers what is no envelope of its group", async () => {
@@ -487,8 +476,8 @@ test("never delivers what is no envelope of its group", async () => {
   await world.drain();
   assert.equal(world.deliveries.length, 0);
   assert.equal(world.deadLetters.size, bodies.length);
-  for (const { reason, message } of world.deadLetters.values()) {
-    assert.equal(reason, "no-envelope");
+  for (const { failure, message } of world.deadLetters.values()) {
+    assert.equal(failure.reason, "no-envelope");
     assert.ok(bodies.includes(message.body));
   }
 });
@@ -510,7 +499,7 @@ test("hands a message to the failure policy a day before the queue would drop it
   world.queue.now += (queue.retentionSeconds - 86_400) * 1000;
   const young = world.send("a", []);
   await world.drain();
-  assert.equal(world.deadLetters.get(old)?.reason, "expired");
+  assert.equal(world.deadLetters.get(old)?.failure.reason, "expired");
   assert.deepEqual(
     world.deliveries.map((one) => one.messageId),
     [young],

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { App } from "cdktf";
 import { outageWait } from "../runtime/consumer/backoff.ts";
-import * as consumer from "../runtime/consumer/settle.ts";
+import * as consumer from "../runtime/consumer/ports.ts";
 import {
   ConfigError,
   type DeploymentInput,

@@ -4,7 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { happyPorts, referenceSettings } from "../__tests__/helpers/reference-queue.ts";
 import { createBackend } from "../runtime/consumer/backend.ts";
-import { type Ports, settle } from "../runtime/consumer/settle.ts";
+import type { Ports } from "../runtime/consumer/ports.ts";
+import { settle } from "../runtime/consumer/settle.ts";
 import type { QueueMessage } from "../runtime/message.ts";
 import { median } from "./compare.ts";
 

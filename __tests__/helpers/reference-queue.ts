@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { QueueSettings } from "../../runtime/consumer/environment.ts";
-import type { Ports } from "../../runtime/consumer/settle.ts";
+import type { Ports } from "../../runtime/consumer/ports.ts";
 import type { QueueMessage } from "../../runtime/message.ts";
 
 /** The queue's settings, as the consumer has them. */
-export const referenceSettings: QueueSettings = {
+export const referenceSettings: QueueSettings & { readonly failurePolicy: "dead-letter" } = {
   name: "queue-1",
   url: "https://queue.test/queue-1",
   deadLetterUrl: "https://queue.test/dead-letter",
@@ -21,10 +21,24 @@ export function happyPorts(backend: Ports["backend"], now: () => number): Ports 
   return {
     queue: { hold: async () => new Set(), changeVisibility: notWell, delete: notWell },
     backend,
-    failurePolicy: { outcome: "dead-lettered", take: notWell },
+    deadLetter: notWell,
+    parkingLot: {
+      isBlocked: async () => false,
+      read: notWell,
+      get: notWell,
+      park: notWell,
+      markOldest: notWell,
+      recordFailure: notWell,
+      replaceBody: notWell,
+      keepOriginal: notWell,
+      bury: notWell,
+      remove: notWell,
+    },
     attempts: { read: notWell, add: notWell, clear: notWell },
+    started: { mark: notWell, clear: notWell },
     now,
     random: () => 0.5,
+    uniqueId: () => "start-1",
     remaining: () => 60_000,
     log: () => {},
   };

@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { DELIVERY_HEADERS, IDEMPOTENCY_KEY_HEADER } from "../../sdk/client/src/contract.ts";
 import { errorName } from "./log.ts";
 import { judge, type Outcome } from "./outcome.ts";
-import type { Delivery, Ports } from "./settle.ts";
+import type { Delivery, Ports } from "./ports.ts";
 
 /** An answer larger than this is not read to its end, in bytes: one that repeats the largest message in its `content` fits. */
 export const MAX_ANSWER_BYTES = 4 * 1_048_576;

@@ -1,13 +1,18 @@
+import { randomUUID } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { createAttempts } from "../parking-lot/attempts.ts";
+import { parkedGroups } from "../parking-lot/groups.ts";
+import { createParkingLot } from "../parking-lot/parking-lot.ts";
+import { createStarted } from "../parking-lot/started.ts";
 import { createBackend } from "./backend.ts";
 import type { Environment } from "./environment.ts";
-import { EventError, parseEvent } from "./event.ts";
+import { EventError, isCountRequest, parseEvent } from "./event.ts";
 import { deadLetter } from "./failure-policy.ts";
 import { createLog } from "./log.ts";
+import { CALL_MILLISECONDS, type Ports } from "./ports.ts";
 import { createQueue } from "./queue.ts";
-import { CALL_MILLISECONDS, settle } from "./settle.ts";
+import { settle } from "./settle.ts";
 
 /** The answer of a function with `ReportBatchItemFailures`: what is named here stays in the queue. */
 export interface BatchResponse {
@@ -35,6 +40,8 @@ const AWS_ATTEMPTS = 2;
  * Connects the settling of batches to SQS, DynamoDB and the backend. Region, credentials and endpoints are the AWS SDK's own
  * environment variables.
  *
+ * Besides the event source's batches it takes `{"countParkedGroups":true}`, which a schedule sends, and logs the count.
+ *
  * The handler throws EventError when the event is none of SQS's or its queue is not in the environment; Lambda then leaves the
  * whole batch in the queue.
  *
@@ -45,26 +52,41 @@ export function createConsumer(environment: Environment, write: (line: string) =
   const aws = { maxAttempts: AWS_ATTEMPTS, requestHandler: AWS_TIMEOUTS };
   // The client's endpoint counts, not the queue URL's host: a local queue server may be on another one.
   const queue = createQueue(new SQSClient({ ...aws, useQueueUrlAsEndpoint: false }), CALL_MILLISECONDS);
-  const table = new DynamoDBClient(aws);
-  const ports = {
+  const client = new DynamoDBClient(aws);
+  const { parkingLotTable } = environment;
+  const store = { client, table: parkingLotTable, callMilliseconds: CALL_MILLISECONDS, now: Date.now };
+  const ports: Omit<Ports, "remaining"> = {
     queue: queue.port,
     backend: createBackend({
       url: environment.backendUrl,
       timeoutMilliseconds: environment.backendTimeoutMilliseconds,
     }),
-    failurePolicy: deadLetter(queue.send),
-    attempts: createAttempts({
-      client: table,
-      table: environment.parkingLotTable,
-      callMilliseconds: CALL_MILLISECONDS,
-      now: Date.now,
-    }),
+    deadLetter: deadLetter(queue.send),
+    parkingLot: createParkingLot(store),
+    attempts: createAttempts(store),
+    started: createStarted(store),
     now: Date.now,
     random: Math.random,
+    uniqueId: randomUUID,
     log: createLog(write, Date.now),
   };
+
+  /** The gauge behind the metric of parked groups: one log line for each queue that parks. */
+  async function countParkedGroups(): Promise<void> {
+    for (const { name, failurePolicy } of environment.queues.values()) {
+      if (failurePolicy !== "park") continue;
+      let groups = 0;
+      for await (const _ of parkedGroups(client, parkingLotTable, name)) groups += 1;
+      ports.log("info", "parked.groups", { queue: name, groups });
+    }
+  }
+
   return async (event, context) => {
     try {
+      if (isCountRequest(event)) {
+        await countParkedGroups();
+        return { batchItemFailures: [] };
+      }
       const { queueArn, messages } = parseEvent(event);
       const settings = environment.queues.get(queueArn);
       if (settings === undefined) {

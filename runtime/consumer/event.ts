@@ -30,6 +30,13 @@ const recordSchema = z.object({
 });
 const eventSchema = z.object({ Records: z.array(recordSchema).check(z.minLength(1)) });
 
+const countSchema = z.strictObject({ countParkedGroups: z.literal(true) });
+
+/** Whether the event is the schedule's: `{"countParkedGroups":true}`. */
+export function isCountRequest(event: unknown): boolean {
+  return countSchema.safeParse(event).success;
+}
+
 /** A batch of one queue. */
 export interface Batch {
   readonly queueArn: string;

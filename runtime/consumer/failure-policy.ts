@@ -1,26 +1,19 @@
 import { COPY_ATTRIBUTES, type OutgoingMessage, type QueueMessage } from "../message.ts";
+import type { Failure, ParkedMessage } from "../parking-lot/parked-message.ts";
 import type { QueueSettings } from "./environment.ts";
 
-/** Why a message goes to the failure policy. */
-export type RefusalReason = "rejected" | "attempts-exhausted" | "no-envelope" | "expired";
-
-/** A message that will not be delivered any more. */
+/** A message that will not be delivered any more, unless a person wants it. */
 export interface Refusal {
   readonly message: QueueMessage;
   readonly idempotencyKey: string;
-  readonly reason: RefusalReason;
-  /** In our words, never the backend's. */
-  readonly detail: string;
-  readonly httpStatus?: number;
+  readonly failure: Failure;
 }
 
-/** Takes what the backend refused. Once `take` resolves, the message may leave the queue. */
-export interface FailurePolicy {
-  /** The word for it in `message.settled`. */
-  readonly outcome: "dead-lettered";
-  /** @throws whatever kept the message from being taken; it then stays in the queue */
-  take(queue: QueueSettings, refusal: Refusal): Promise<void>;
-}
+/** Takes what was refused. Once it resolves, the message may leave the queue; whatever it throws keeps the message there. */
+export type DeadLetter = (
+  queue: QueueSettings & { readonly failurePolicy: "dead-letter" },
+  refusal: Refusal,
+) => Promise<void>;
 
 /**
  * The policy `dead-letter`: the message goes to the queue's dead-letter queue, and the group goes on.
@@ -33,22 +26,51 @@ export interface FailurePolicy {
  * @param send resolves when the queue has acknowledged the message
  * @example deadLetter((url, message) => queue.send(url, message))
  */
-export function deadLetter(send: (queueUrl: string, message: OutgoingMessage) => Promise<void>): FailurePolicy {
+export function deadLetter(send: (queueUrl: string, message: OutgoingMessage) => Promise<void>): DeadLetter {
+  return (queue, { message, idempotencyKey, failure: { reason, detail, httpStatus } }) =>
+    send(queue.deadLetterUrl, {
+      body: message.body,
+      groupId: message.groupId,
+      deduplicationId: message.messageId,
+      attributes: {
+        [COPY_ATTRIBUTES.reason]: reason,
+        [COPY_ATTRIBUTES.detail]: detail,
+        ...(httpStatus === undefined ? {} : { [COPY_ATTRIBUTES.httpStatus]: String(httpStatus) }),
+        [COPY_ATTRIBUTES.originalMessageId]: message.messageId,
+        [COPY_ATTRIBUTES.originalSequenceNumber]: message.sequenceNumber,
+        [COPY_ATTRIBUTES.idempotencyKey]: idempotencyKey,
+      },
+    });
+}
+
+/**
+ * A refused message as the policy `park` stores it, or one that is parked behind it.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function toParked(
+  queue: Pick<QueueSettings, "name">,
+  { message, idempotencyKey, failure }: Refusal,
+  now: number,
+): ParkedMessage {
   return {
-    outcome: "dead-lettered",
-    take: (queue, { message, idempotencyKey, reason, detail, httpStatus }) =>
-      send(queue.deadLetterUrl, {
-        body: message.body,
-        groupId: message.groupId,
-        deduplicationId: message.messageId,
-        attributes: {
-          [COPY_ATTRIBUTES.reason]: reason,
-          [COPY_ATTRIBUTES.detail]: detail,
-          ...(httpStatus === undefined ? {} : { [COPY_ATTRIBUTES.httpStatus]: String(httpStatus) }),
-          [COPY_ATTRIBUTES.originalMessageId]: message.messageId,
-          [COPY_ATTRIBUTES.originalSequenceNumber]: message.sequenceNumber,
-          [COPY_ATTRIBUTES.idempotencyKey]: idempotencyKey,
-        },
-      }),
+    queue: queue.name,
+    groupId: message.groupId,
+    sequenceNumber: message.sequenceNumber.padStart(20, "0"),
+    messageId: message.messageId,
+    deduplicationId: message.deduplicationId,
+    idempotencyKey,
+    body: message.body,
+    sentAt: new Date(message.sentAt).toISOString(),
+    parkedAt: new Date(now).toISOString(),
+    ...failure,
   };
 }
+
+/** Of a message that waits for those before it in its group, and was not tried. */
+export const BEHIND: Failure = {
+  reason: "behind",
+  detail: "a message before it in its group is parked",
+  outcome: "unattempted",
+  attempts: 0,
+};

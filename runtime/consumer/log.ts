@@ -3,6 +3,10 @@ export type LogEvent =
   | "message.settled"
   | "group.waiting"
   | "group.dropped"
+  | "group.blocked"
+  | "group.released"
+  | "control.settled"
+  | "parked.groups"
   | "attempts.failed"
   | "queue.failed"
   | "consumer.failed";

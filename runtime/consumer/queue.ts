@@ -7,7 +7,7 @@ import {
 import type { OutgoingMessage, QueueMessage } from "../message.ts";
 
 import { giveUpAfter } from "./give-up.ts";
-import type { Ports } from "./settle.ts";
+import type { Ports } from "./ports.ts";
 
 /** The consumer's side of SQS: hold, delete, and send to the dead-letter queue. */
 export interface Queue {

@@ -89,9 +89,6 @@ export function createParkingLot({
   readonly now: () => number;
 }): ParkingLot {
   const limited = <Result>(call: (abortSignal: AbortSignal) => Promise<Result>) => giveUpAfter(callMilliseconds, call);
-  const keyOf = ({ queue, groupId, sequenceNumber }: ParkedKey) => ({
-    ...itemKey(queue, groupId, "parked", sequenceNumber),
-  });
   const put = (Item: Item, ConditionExpression?: string) =>
     limited((abortSignal) =>
       client.send(new PutItemCommand({ TableName: table, Item, ConditionExpression }), { abortSignal }),
@@ -168,6 +165,10 @@ export function createParkingLot({
       await limited((abortSignal) => client.send(command, { abortSignal }));
     },
   };
+}
+
+function keyOf({ queue, groupId, sequenceNumber }: ParkedKey) {
+  return { ...itemKey(queue, groupId, "parked", sequenceNumber) };
 }
 
 /** What the condition asked for is so already, since this call was made before and its answer was lost. */
