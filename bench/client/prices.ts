@@ -43,4 +43,18 @@ export const PRICES = {
     source: "https://cloudchipr.com/blog/aws-lambda-pricing",
     date: "2024; the same at the page above, 2026-05-11",
   },
+  /** A consistent read of up to 4 KB, also one that finds nothing. */
+  tableRead: {
+    dollars: 0.125,
+    per: "million read request units, on demand",
+    source: "https://airbyte.com/data-engineering-resources/dynamodb-pricing",
+    date: "undated; pages older than November 2024 say twice as much",
+  },
+  /** A write of up to 1 KB, in the table and in its index each. */
+  tableWrite: {
+    dollars: 0.625,
+    per: "million write request units, on demand",
+    source: "https://airbyte.com/data-engineering-resources/dynamodb-pricing",
+    date: "undated; pages older than November 2024 say twice as much",
+  },
 } as const satisfies Record<string, Price>;
