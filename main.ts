@@ -10,7 +10,7 @@ deploy(app, {
   region: "ap-northeast-2",
   stage: "kimalarm",
   backend: { url: "https://backend.kimalarm.example/" },
-  queues: [{ name: "queue-1" }, { name: "queue-2" }],
+  queues: [{ name: "queue-1" }, { name: "queue-2", failurePolicy: "park" }],
   producers: [{ name: "kimalarm" }],
   protect: false,
 });

@@ -371,7 +371,7 @@ test("touches neither the table nor the queue when all is well, but for the hold
   const { kept } = await once(world);
   assert.deepEqual(kept, []);
   assert.deepEqual(world.sides, { deletes: 0, changes: [360] });
-  assert.deepEqual(world.table.calls, { isBlocked: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 });
+  assert.deepEqual(world.table.calls, { oldest: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 });
 });
 
 test("returns the rest of a group when the backend is unavailable, deletes what is settled, and goes on with the others", async () => {
@@ -382,7 +382,7 @@ test("returns the rest of a group when the backend is unavailable, deletes what 
   assert.deepEqual(kept, [second, third]);
   assert.deepEqual(world.firstAccepted.toSorted(), ["id-1", "id-4"]);
   assert.deepEqual(world.sides, { deletes: 1, changes: [360, 1] });
-  assert.deepEqual(world.table.calls, { isBlocked: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 });
+  assert.deepEqual(world.table.calls, { oldest: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 });
   world.queue.now += 1_000;
   assert.deepEqual(
     world.queue.receive(10).map((message) => message.messageId),

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { type AttributeValue, DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { createQueues } from "../runtime/local/create-queues.ts";
 import { drain } from "../runtime/local/drain.ts";
 import { QueueEngine } from "../runtime/local/queue/engine.ts";
+import { startTableServer } from "../runtime/local/table/server.ts";
 import type { EmittedResource } from "../runtime/local/terraform/model.ts";
-import { readOriginalIds, waitingMessages } from "../runtime/local/waiting-messages.ts";
+import { readOriginalIds, readParkedIds, waitingMessages } from "../runtime/local/waiting-messages.ts";
 import { dataFolder } from "./helpers/local-process.ts";
 
 const MAIN = "dev-main.fifo";
@@ -52,12 +54,23 @@ test("an argument that is emitted no more goes back to the default of SQS", asyn
   assert.deepEqual(settable(engine), fresh);
   createQueues(
     engine,
-    emitted("ap-northeast-2", {}).map((resource) => {
-      const { redrive_policy: _policy, ...values } = resource.values;
-      return { ...resource, values };
-    }),
+    emitted("ap-northeast-2", {}).filter(({ type }) => type !== "aws_sqs_queue_redrive_policy"),
   );
   assert.equal(engine.queueAttributes(MAIN)["RedrivePolicy"], undefined);
+});
+
+test("a redrive policy or allowance of a queue that is not there is refused with its address", async (t) => {
+  const engine = open(await queueFile(t), "ap-northeast-2");
+  t.after(() => engine.close());
+  for (const type of ["aws_sqs_queue_redrive_policy", "aws_sqs_queue_redrive_allow_policy"]) {
+    const resources = emitted("ap-northeast-2", {}).map((resource) =>
+      resource.type === type ? { ...resource, values: { ...resource.values, queue_url: url("other.fifo") } } : resource,
+    );
+    assert.throws(
+      () => createQueues(engine, resources),
+      new RegExp(`^Error: dev-messaging/${type}\\..*: queue_url is .*/other\\.fifo, which is no queue here$`),
+    );
+  }
 });
 
 test("a queue file that a kill left empty holds no messages", async (t) => {
@@ -89,6 +102,34 @@ test("what a purge or the retention took is not waiting; a dead-lettered copy st
   assert.deepEqual(waitingMessages(engine, originals), new Set([waits.messageId]));
   now += 345_601_000;
   assert.deepEqual(waitingMessages(engine, originals), new Set());
+});
+
+test("messages of a parking lot are known by their ids, tombstones included, whatever else the table has", async (t) => {
+  const values = {
+    name: "lot",
+    billing_mode: "PAY_PER_REQUEST",
+    hash_key: "pk",
+    range_key: "sk",
+    attribute: ["pk", "sk"].map((name) => ({ name, type: "S" })),
+  };
+  const resources = [emit("aws_dynamodb_table", "lot", values)];
+  const region = "ap-northeast-2";
+  const table = await startTableServer({ resources, folder: join(await dataFolder(t), "table"), region });
+  t.after(() => table.close());
+  const read = async () => [...(await readParkedIds({ resources, url: table.url, region }))].toSorted();
+  assert.deepEqual(await read(), []);
+  const credentials = { accessKeyId: "any", secretAccessKey: "any" };
+  const client = new DynamoDBClient({ endpoint: table.url, region, credentials });
+  t.after(() => client.destroy());
+  const put = (sk: string, more: Record<string, AttributeValue>) =>
+    client.send(new PutItemCommand({ TableName: "lot", Item: { pk: { S: "queue-2#11" }, sk: { S: sk }, ...more } }));
+  // More than one page of a scan.
+  const body = { S: "x".repeat(380_000) };
+  const parked = ["1", "2", "3", "4"];
+  for (const id of parked) await put(`parked#${id}`, { messageId: { S: id }, body });
+  await put("discarded#5", { messageId: { S: "5" } });
+  await put("attempts#6", { count: { N: "1" } });
+  assert.deepEqual(await read(), [...parked, "5"]);
 });
 
 test("draining says whether the queues became empty", async (t) => {
@@ -141,11 +182,13 @@ function emitted(region: string, values: Readonly<Record<string, unknown>>): Emi
       ...more,
     });
   return [
-    queue(MAIN, {
-      ...values,
+    queue(MAIN, values),
+    queue(DEAD, {}),
+    emit("aws_sqs_queue_redrive_policy", MAIN, {
+      queue_url: url(MAIN),
+      id: url(MAIN),
       redrive_policy: JSON.stringify({ deadLetterTargetArn: arn(DEAD), maxReceiveCount: 1_000 }),
     }),
-    queue(DEAD, {}),
     emit("aws_sqs_queue_redrive_allow_policy", DEAD, {
       queue_url: url(DEAD),
       id: url(DEAD),

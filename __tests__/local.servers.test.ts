@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { link, mkdir, open, readFile, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DescribeTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { openAccepted, readAccepted } from "../runtime/local/accepted.ts";
 import { startBackend } from "../runtime/local/backend.ts";
+import { sendBurst } from "../runtime/local/burst.ts";
 import { openKeys } from "../runtime/local/keys.ts";
 import { openLogFile } from "../runtime/local/log-file.ts";
 import { choosePorts } from "../runtime/local/ports.ts";
 import { inOrder, report } from "../runtime/local/report.ts";
+import { startLocal } from "../runtime/local/start-local.ts";
 import { startTableServer } from "../runtime/local/table/server.ts";
 import type { EmittedResource } from "../runtime/local/terraform/model.ts";
 import { dataFolder } from "./helpers/local-process.ts";
@@ -103,15 +106,60 @@ test("a file that cannot be read is an error, and not nothing", async (t) => {
   assert.deepEqual(await readAccepted(join(folder, "none.jsonl")), []);
 });
 
-test("what was accepted and is neither delivered nor dead-lettered nor waiting is lost", async (t) => {
+test("what was accepted and is neither delivered nor set aside nor waiting is lost", async (t) => {
   const logFolder = await dataFolder(t);
-  const accepted = ["1", "2", "3", "4"].map(message);
+  const accepted = ["1", "2", "3", "4", "5"].map(message);
   // U+2028 ends no line.
   await writeFile(join(logFolder, "res_server.txt"), '{"data":"\u2028","messageId":"1"}\n{"messageId":"4","cut off');
-  const settled = { event: "message.settled", queue: "q", messageId: "2", outcome: "dead-lettered" };
-  await writeFile(join(logFolder, "consumer.jsonl"), `not JSON\n${JSON.stringify(settled)}\n`);
+  const lines = ["not JSON", settled("2", "dead-lettered"), settled("5", "parked"), settled("4", "accepted")];
+  await writeFile(join(logFolder, "consumer.jsonl"), `${lines.join("\n")}\n`);
   const found = await report({ accepted, burst: [], logFolder, waiting: new Set(["3"]) });
   assert.deepEqual(found, { delivered: 0, ordered: true, lost: 1 });
+});
+
+test("what the backend refuses in a strict queue, and what stands behind it, is told as parked and not as lost", async (t) => {
+  const data = await dataFolder(t);
+  const delivered = join(data, "logs", "res_server.txt");
+  const backend = createHttpServer((request, response) => {
+    // The first one of the second group, which is the second queue's.
+    const isRefused = request.headers["x-message-group-id"] === "11" && !refused.has("11");
+    if (isRefused) refused.add("11");
+    else appendFileSync(delivered, `${JSON.stringify({ messageId: request.headers["x-message-id"] })}\n`);
+    request.resume().on("end", () => response.writeHead(isRefused ? 400 : 200).end());
+  });
+  const refused = new Set<string>();
+  backend.listen(0, "127.0.0.1");
+  await once(backend, "listening");
+  t.after(() => backend.close());
+  const { port } = backend.address() as AddressInfo;
+  const local = await startLocal({ data, backendUrl: `http://127.0.0.1:${port}/` });
+  t.after(() => local.close());
+  const path = join(data, "accepted.jsonl");
+  const file = await openAccepted(path);
+  const burst = await sendBurst(local, {
+    size: { messages: 6, groups: 2 },
+    accepted: file,
+    signal: AbortSignal.timeout(60_000),
+    patienceMilliseconds: 30_000,
+    onProgress() {},
+  });
+  await file.close();
+  await local.flushLog();
+  assert.deepEqual(
+    burst.map(({ queue, transSeq, outcome, milliseconds }) => [queue, transSeq, outcome, milliseconds !== null]),
+    [
+      ["queue-1", "1", "accepted", true],
+      ["queue-1", "2", "accepted", true],
+      ["queue-1", "3", "accepted", true],
+      ["queue-2", "1", "parked", true],
+      ["queue-2", "2", "parked", true],
+      ["queue-2", "3", "parked", true],
+    ],
+  );
+  const { logFolder } = local;
+  const found = await report({ accepted: await readAccepted(path), burst, logFolder, waiting: local.waiting() });
+  assert.deepEqual(found, { delivered: 3, ordered: true, lost: 0 });
+  assert.equal(local.backlog(), 0);
 });
 
 test("a log says which file cannot be opened, and says once that it cannot be written", async (t) => {
@@ -206,4 +254,9 @@ function parkingLot(more: Readonly<Record<string, unknown>>): EmittedResource {
 
 function message(transSeq: string) {
   return { queue: "q", groupId: "1", transSeq, messageId: transSeq, sequenceNumber: transSeq };
+}
+
+/** A line of the consumer's log. */
+function settled(messageId: string, outcome: string): string {
+  return JSON.stringify({ event: "message.settled", queue: "q", messageId, outcome });
 }

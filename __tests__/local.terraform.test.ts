@@ -130,6 +130,45 @@ test("builds a nested route's path and keeps a key's value", async (t) => {
   assert.equal(resources.find(({ name }) => name === "key")?.values["value"], "value of producer");
 });
 
+test("knows a schedule's rule, its target, and what lets the rule invoke a function", async (t) => {
+  const { resources, ignored } = await read(t, {
+    "dev-delivery": {
+      ...stack("dev-delivery"),
+      variable: { backend_url: {} },
+      resource: {
+        aws_cloudwatch_event_rule: { five: { name: "five", schedule_expression: "rate(5 minutes)" } },
+        aws_cloudwatch_event_target: {
+          five: {
+            rule: "${aws_cloudwatch_event_rule.five.name}",
+            target_id: "counter",
+            arn: "${aws_lambda_function.counter.arn}",
+            input: "{}",
+          },
+        },
+        aws_lambda_function: { counter: { function_name: "counter" } },
+        aws_lambda_permission: {
+          five: { statement_id: "Five", source_arn: "${aws_cloudwatch_event_rule.five.arn}" },
+        },
+        aws_cloudwatch_log_metric_filter: { counted: { name: "counted" } },
+      },
+    },
+  });
+  const values = (type: string) => resources.find((resource) => resource.type === type)?.values;
+  assert.deepEqual(values("aws_cloudwatch_event_target"), {
+    rule: "five",
+    target_id: "counter",
+    arn: "arn:aws:lambda:ap-northeast-2:000000000000:function:counter",
+    input: "{}",
+    id: "five-counter",
+  });
+  assert.equal(values("aws_lambda_permission")?.["source_arn"], "arn:aws:events:ap-northeast-2:000000000000:rule/five");
+  assert.deepEqual(
+    ignored.map((line) => line.slice(0, line.indexOf(" "))),
+    ["aws_lambda_permission:", "aws_cloudwatch_log_metric_filter:"],
+    "what is read and not run says why",
+  );
+});
+
 const BROKEN: readonly (readonly [string, Record<string, unknown>, TerraformErrorCode, RegExp])[] = [
   ["an unknown resource type", { aws_s3_bucket: { b: {} } }, "unknown-type", /dev-messaging\/aws_s3_bucket\.b/],
   [

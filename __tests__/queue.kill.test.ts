@@ -7,13 +7,14 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { QueueEngine } from "../runtime/local/queue/engine.ts";
 import type { ReceivedMessage } from "../runtime/local/queue/message.ts";
-import { QUEUE, REGION, temporaryFolder } from "./helpers/queue-engine.ts";
+import { DEAD_LETTER, QUEUE, REGION, temporaryFolder } from "./helpers/queue-engine.ts";
 
 const sender = join(import.meta.dirname, "helpers", "queue-sender.ts");
+const mover = join(import.meta.dirname, "helpers", "queue-mover.ts");
 
-async function sendUntilKilled(file: string, log: string, lines: number): Promise<void> {
+async function runUntilKilled(script: string, file: string, log: string, lines: number): Promise<void> {
   const output = openSync(log, "a");
-  const child = spawn(process.execPath, [sender, file], { stdio: ["ignore", output, "inherit"] });
+  const child = spawn(process.execPath, [script, file], { stdio: ["ignore", output, "inherit"] });
   closeSync(output);
   const before = readFileSync(log, "utf8").split("\n").length;
   const exited = once(child, "exit");
@@ -23,13 +24,13 @@ async function sendUntilKilled(file: string, log: string, lines: number): Promis
   assert.equal(signal, "SIGKILL");
 }
 
-async function receiveAll(engine: QueueEngine): Promise<ReceivedMessage[]> {
+async function receiveAll(engine: QueueEngine, queue = QUEUE): Promise<ReceivedMessage[]> {
   const all: ReceivedMessage[] = [];
   for (;;) {
-    const messages = await engine.receive(QUEUE, { maxMessages: 10 });
+    const messages = await engine.receive(queue, { maxMessages: 10 });
     if (messages.length === 0) return all;
     all.push(...messages);
-    for (const { receiptHandle } of messages) engine.delete(QUEUE, receiptHandle);
+    for (const { receiptHandle } of messages) engine.delete(queue, receiptHandle);
   }
 }
 
@@ -37,7 +38,7 @@ test("keeps every acknowledged send, and no acknowledged delete's message, in or
   const folder = temporaryFolder(t);
   const [file, log] = [join(folder, "queues.sqlite"), join(folder, "log")];
   const kills = [300, 500, 200];
-  for (const lines of kills) await sendUntilKilled(file, log, lines);
+  for (const lines of kills) await runUntilKilled(sender, file, log, lines);
 
   const calls = readFileSync(log, "utf8")
     .split("\n")
@@ -75,6 +76,51 @@ test("keeps every acknowledged send, and no acknowledged delete's message, in or
       "the order of the sends is kept",
     );
   }
+});
+
+test("a message move that kill -9 cuts off loses, doubles and reorders nothing, and goes on at the next start", async (t) => {
+  const folder = temporaryFolder(t);
+  const [file, log] = [join(folder, "queues.sqlite"), join(folder, "log")];
+  const open = () => new QueueEngine({ file, region: REGION });
+  const first = open();
+  for (const name of [QUEUE, DEAD_LETTER]) first.createQueue(name, { FifoQueue: "true" });
+  // Each is the other's dead-letter queue, so that a move can go either way.
+  for (const [name, target] of [
+    [QUEUE, DEAD_LETTER],
+    [DEAD_LETTER, QUEUE],
+  ] as const) {
+    const deadLetterTargetArn = first.queueArn(target);
+    first.setQueueAttributes(name, { RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 1_000 }) });
+  }
+  const sent = Array.from({ length: 3_000 }, (_, number) => String(number));
+  for (let start = 0; start < sent.length; start += 10) {
+    const entries = sent.slice(start, start + 10).map((id) => ({ id, groupId: "g", body: id, deduplicationId: id }));
+    first.sendBatch(QUEUE, entries);
+  }
+  first.close();
+  let cutOff = 0;
+  for (const lines of [3, 17, 40, 71]) {
+    await runUntilKilled(mover, file, log, lines);
+    const engine = open();
+    const tasks = [QUEUE, DEAD_LETTER].map((name) => engine.moveTasks(engine.queueArn(name))[0]);
+    for (const task of tasks) {
+      if (task?.status !== "RUNNING" || task.moved === 0) continue;
+      cutOff += 1;
+      const left = engine.messageIds(task.sourceArn === engine.queueArn(QUEUE) ? QUEUE : DEAD_LETTER).size;
+      assert.equal(task.moved + left, sent.length, "counted in the transaction that moves");
+    }
+    engine.close();
+  }
+  assert.ok(cutOff > 0, "no kill came in the middle of a move");
+
+  const last = open();
+  t.after(() => last.close());
+  last.tick();
+  const found = [...(await receiveAll(last)), ...(await receiveAll(last, DEAD_LETTER))];
+  assert.deepEqual(
+    found.map(({ body }) => body),
+    sent,
+  );
 });
 
 test("refuses a file that another engine has open, and says so", (t) => {

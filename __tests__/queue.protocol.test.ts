@@ -3,7 +3,6 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import {
   AddPermissionCommand,
-  CancelMessageMoveTaskCommand,
   ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
@@ -13,7 +12,6 @@ import {
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
   ListDeadLetterSourceQueuesCommand,
-  ListMessageMoveTasksCommand,
   ListQueuesCommand,
   ListQueueTagsCommand,
   PurgeQueueCommand,
@@ -24,7 +22,6 @@ import {
   SendMessageCommand,
   SetQueueAttributesCommand,
   SQSServiceException,
-  StartMessageMoveTaskCommand,
   TagQueueCommand,
   UntagQueueCommand,
 } from "@aws-sdk/client-sqs";
@@ -112,6 +109,9 @@ test("answers only the attributes that were asked for", async (t) => {
     ["SenderId"],
     ["app.one", "app.two"],
   ]);
+  for (const everything of ["All", ".*"]) {
+    assert.deepEqual(await receive({ MessageAttributeNames: [everything] }), [[], ["app.one", "app.two", "other"]]);
+  }
   await assert.rejects(receive({ MessageSystemAttributeNames: ["Nope"] }), refused("InvalidAttributeName", /Nope/));
 });
 
@@ -329,16 +329,12 @@ test("names the actions that it does not serve", async (t) => {
   const { client, server, createQueue } = await serverWithClient(t);
   const QueueUrl = await createQueue("orders.fifo");
   const code = "AWS.SimpleQueueService.UnsupportedOperation";
-  const SourceArn = "arn:aws:sqs:ap-northeast-2:000000000000:orders.fifo";
   const permission = { QueueUrl, Label: "l", AWSAccountIds: ["000000000000"], Actions: ["SendMessage"] };
   await assert.rejects(client.send(new AddPermissionCommand(permission)), refused(code, /AddPermission/));
   await assert.rejects(
     client.send(new RemovePermissionCommand({ QueueUrl, Label: "l" })),
     refused(code, /RemovePermission/),
   );
-  await assert.rejects(client.send(new StartMessageMoveTaskCommand({ SourceArn })), refused(code, /StartMessageMove/));
-  await assert.rejects(client.send(new CancelMessageMoveTaskCommand({ TaskHandle: "t" })), refused(code, /CancelMess/));
-  await assert.rejects(client.send(new ListMessageMoveTasksCommand({ SourceArn })), refused(code, /ListMessageMove/));
   const answer = await fetch(server.url, { method: "POST", headers: { "x-amz-target": "AmazonSQS.Nope" }, body: "{}" });
   assert.equal(answer.status, 400);
   assert.equal(answer.headers.get("x-amzn-query-error"), "InvalidAction;Sender");
@@ -356,6 +352,63 @@ test("a long poll over HTTP gets what is sent, and one whose caller hung up hide
   const waiting = client.send(poll());
   await client.send(new SendMessageCommand({ QueueUrl, MessageBody: "b", MessageGroupId: "g" }));
   assert.equal((await waiting).Messages?.[0]?.Body, "b");
+});
+
+test("a look at a group, given back in one batch, leaves it as it was; the counts say so, and a delete is for good", async (t) => {
+  const { client, createQueue } = await serverWithClient(t);
+  const QueueUrl = await createQueue("dead.fifo");
+  const counts = async () => {
+    const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }));
+    return [Attributes.ApproximateNumberOfMessages, Attributes.ApproximateNumberOfMessagesNotVisible];
+  };
+  const receive = async () => {
+    const input = { QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 60 };
+    const { Messages = [] } = await client.send(
+      new ReceiveMessageCommand({ ...input, MessageSystemAttributeNames: ["All"], MessageAttributeNames: ["All"] }),
+    );
+    return Messages;
+  };
+  for (const [MessageGroupId, MessageBody] of [
+    ["a", "a1"],
+    ["b", "b1"],
+    ["a", "a2"],
+  ] as const) {
+    const MessageAttributes = { reason: { DataType: "String", StringValue: `of ${MessageBody}` } };
+    await client.send(new SendMessageCommand({ QueueUrl, MessageBody, MessageGroupId, MessageAttributes }));
+  }
+  const first = await receive();
+  assert.deepEqual(await receive(), [], "all of them are in flight");
+  assert.deepEqual(await counts(), ["0", "3"]);
+  const handles = first.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
+  const { Failed } = await client.send(
+    new ChangeMessageVisibilityBatchCommand({
+      QueueUrl,
+      Entries: handles.map((entry) => ({ ...entry, VisibilityTimeout: 0 })),
+    }),
+  );
+  assert.deepEqual(Failed, []);
+  assert.deepEqual(await counts(), ["3", "0"]);
+  const second = await receive();
+  assert.deepEqual(
+    second.map(({ Body, Attributes, MessageAttributes }) => [
+      Body,
+      Attributes?.MessageGroupId,
+      Attributes?.ApproximateReceiveCount,
+      MessageAttributes?.["reason"]?.StringValue,
+    ]),
+    [
+      ["a1", "a", "2", "of a1"],
+      ["a2", "a", "2", "of a2"],
+      ["b1", "b", "2", "of b1"],
+    ],
+  );
+  assert.deepEqual(
+    second.map(({ MessageId, Attributes }) => [MessageId, Attributes?.SequenceNumber, Attributes?.SentTimestamp]),
+    first.map(({ MessageId, Attributes }) => [MessageId, Attributes?.SequenceNumber, Attributes?.SentTimestamp]),
+  );
+  const [held] = second;
+  await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: held?.ReceiptHandle }));
+  assert.deepEqual(await counts(), ["0", "2"]);
 });
 
 test("queues outlive a change of the port: a URL's host does not matter", async (t) => {

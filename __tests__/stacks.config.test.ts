@@ -45,6 +45,35 @@ test("a deployment that says only what has no default is complete", () => {
   assert.equal(deployment.protect, true);
 });
 
+test("a queue has what its failure policy allows, where it says nothing else", () => {
+  const { queues } = parseDeployment({ ...valid, queues: [{ name: "a" }, { name: "b", failurePolicy: "park" }] });
+  assert.deepEqual(
+    queues.map(({ failurePolicy, maxMessageBytes, maxReceiveCount }) => [
+      failurePolicy,
+      maxMessageBytes,
+      maxReceiveCount,
+    ]),
+    [
+      ["dead-letter", 1_044_480, 1_000],
+      ["park", 389_120, undefined],
+    ],
+  );
+  const given = parseDeployment({
+    ...valid,
+    queues: [
+      { name: "a", maxMessageBytes: 2_048, maxReceiveCount: 960 },
+      { name: "b", failurePolicy: "park", maxMessageBytes: 2_048 },
+    ],
+  });
+  assert.deepEqual(
+    given.queues.map(({ maxMessageBytes, maxReceiveCount }) => [maxMessageBytes, maxReceiveCount]),
+    [
+      [2_048, 960],
+      [2_048, undefined],
+    ],
+  );
+});
+
 /** Seconds that so many receives of a group's head take while the backend is away, on average. */
 function lasts(receives: number): number {
   return Array.from({ length: receives }, (_, index) => outageWait(index + 1, 0.5)).reduce((sum, wait) => sum + wait);
@@ -68,14 +97,24 @@ describe("a rule between values is refused with bound and received value", () =>
     ],
     [
       "a function that ends before its backend answers",
-      { consumer: { timeoutSeconds: 15 } },
-      /^consumer\.timeoutSeconds is 15; .* 15 s .*10000/,
+      { consumer: { timeoutSeconds: 17 } },
+      /^consumer\.timeoutSeconds is 17; .* 17 s .*10000/,
     ],
     ["a batch over ten", { queues: [{ name: "q", batchSize: 11 }] }, /^queues\.0\.batchSize is 11; .* 10$/],
     [
       "a message that leaves the dead-letter queue no room",
       { queues: [{ name: "q", maxMessageBytes: 1_044_481 }] },
       /^queues\.0\.maxMessageBytes is 1044481; at most 1044480/,
+    ],
+    [
+      "a message that would not fit into the parking lot",
+      { queues: [{ name: "q", failurePolicy: "park", maxMessageBytes: 389_121 }] },
+      /^queues\.0\.maxMessageBytes is 389121; at most 389120 under failurePolicy park/,
+    ],
+    [
+      "a redrive of a queue whose heads must not move",
+      { queues: [{ name: "q", failurePolicy: "park", maxReceiveCount: 1_000 }] },
+      /^queues\.0\.maxReceiveCount is 1000; under failurePolicy park it must not be given/,
     ],
     [
       "a dead-letter queue that forgets sooner",
@@ -156,7 +195,7 @@ after(() => rmSync(outdir, { recursive: true }));
 describe("names that two parts of an app would share are refused", () => {
   test("a queue named like a construct beside it", () => {
     const one = new App({ outdir });
-    deploy(one, valid);
+    deploy(one, { ...valid, queues: [{ name: "queue-1", failurePolicy: "park" }] });
     const stacks = one.node.children;
     const beside = [
       ...stacks,
@@ -164,7 +203,7 @@ describe("names that two parts of an app would share are refused", () => {
     ]
       .flatMap(({ node }) => node.children.map((child) => child.node.id))
       .filter((id) => /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(id) && id !== "queue-1" && id !== "consumer");
-    assert.ok(beside.includes("logs") && beside.includes("api") && beside.includes("parking-lot"), beside.join(", "));
+    assert.ok(beside.includes("logs") && beside.includes("api") && beside.includes("parked-groups"), beside.join(", "));
     for (const name of beside) assert.notDeepEqual(problems({ queues: [{ name }] }), [], name);
   });
 
@@ -250,8 +289,8 @@ describe("a single value is refused with field, value and what was expected", ()
     assert.throws(() => parseDeployment(misspelt), /visibilityTimeout/);
   });
   test("a policy that this version does not have", () => {
-    const park = { ...valid, queues: [{ name: "q", failurePolicy: "park" }] };
+    const drop = { ...valid, queues: [{ name: "q", failurePolicy: "drop" }] };
     // @ts-expect-error: the type refuses it as well
-    assert.throws(() => parseDeployment(park), /failurePolicy/);
+    assert.throws(() => parseDeployment(drop), /queues\.0\.failurePolicy: .*; received "drop"/);
   });
 });

@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { unzipSync } from "fflate";
 import { z } from "zod";
+import { readEnvironment } from "../runtime/consumer/environment.ts";
+import { isCountRequest } from "../runtime/consumer/event.ts";
+import { PARKED_GROUPS_INDEX } from "../runtime/parking-lot/keys.ts";
 import { DEDUPLICATION_ID_PATTERN, GROUP_ID_PATTERN } from "../sdk/client/src/contract.ts";
 import { type EmittedStack, json, projectRoot, resource, resources, synth } from "./helpers/emitted.ts";
 
@@ -58,7 +61,10 @@ describe("every synth", () => {
 });
 
 describe("each queue", () => {
-  for (const name of ["queue-1", "queue-2"]) {
+  for (const { name, maxMessageBytes } of [
+    { name: "queue-1", maxMessageBytes: 1_044_480 },
+    { name: "queue-2", maxMessageBytes: 389_120 },
+  ]) {
     const queue = resource(messaging, "aws_sqs_queue", `${name}_queue`);
     const deadLetter = resource(messaging, "aws_sqs_queue", `${name}_dead-letter`);
 
@@ -74,16 +80,12 @@ describe("each queue", () => {
       assert.equal(queue.content_based_deduplication, true);
     });
 
-    test(`${name} leaves room for what a dead-lettered copy carries besides its body`, () => {
-      assert.equal(queue.max_message_size, 1_044_480);
+    test(`${name} leaves room for what a refused message carries besides its body`, () => {
+      assert.equal(queue.max_message_size, maxMessageBytes);
       assert.equal(deadLetter.max_message_size, 1_048_576);
     });
 
-    test(`${name} redrives to its own dead-letter queue only, which takes messages from no other`, () => {
-      assert.deepEqual(json(queue.redrive_policy), {
-        deadLetterTargetArn: `\${aws_sqs_queue.${name}_dead-letter.arn}`,
-        maxReceiveCount: 1_000,
-      });
+    test(`${name} has a dead-letter queue that takes messages from no other`, () => {
       const allow = resource(messaging, "aws_sqs_queue_redrive_allow_policy", `${name}_redrive-allow`);
       assert.equal(allow.queue_url, `\${aws_sqs_queue.${name}_dead-letter.url}`);
       assert.deepEqual(json(allow.redrive_allow_policy), {
@@ -99,12 +101,25 @@ describe("each queue", () => {
   }
 });
 
+test("SQS itself redrives to the queue's own dead-letter queue under dead-letter, and moves nothing under park", () => {
+  const redrives = resources(messaging, "aws_sqs_queue_redrive_policy");
+  assert.deepEqual(Object.keys(redrives), ["queue-1_redrive"]);
+  const { queue_url, redrive_policy } = resource(messaging, "aws_sqs_queue_redrive_policy", "queue-1_redrive");
+  assert.equal(queue_url, "${aws_sqs_queue.queue-1_queue.url}");
+  assert.deepEqual(json(redrive_policy), {
+    deadLetterTargetArn: "${aws_sqs_queue.queue-1_dead-letter.arn}",
+    maxReceiveCount: 1_000,
+  });
+  // The provider leaves what is an argument of the queue in AWS once it is taken out: another policy could not end it.
+  for (const queue of Object.values(resources(messaging, "aws_sqs_queue"))) assert.ok(!("redrive_policy" in queue));
+});
+
 test("the parking lot has the design's keys, its sparse index and its expiry", () => {
   const table = resource(messaging, "aws_dynamodb_table", "parking-lot_table");
   assert.equal(table.hash_key, "pk");
   assert.equal(table.range_key, "sk");
   assert.deepEqual(table.global_secondary_index, [
-    { name: "parked-groups", hash_key: "parkedQueue", range_key: "parkedAt", projection_type: "KEYS_ONLY" },
+    { name: PARKED_GROUPS_INDEX, hash_key: "parkedQueue", range_key: "parkedAt", projection_type: "KEYS_ONLY" },
   ]);
   assert.deepEqual(table.ttl, { attribute_name: "expiresAt", enabled: true });
   assert.deepEqual(table.point_in_time_recovery, { enabled: true });
@@ -147,11 +162,34 @@ describe("the consumer", () => {
     ]);
     assert.equal(variables.BACKEND_URL, "${var.backend_url}");
     assert.ok(Number(variables.BACKEND_TIMEOUT_MILLISECONDS) < 1_000 * Number(consumer.timeout));
+    const queues = z.record(z.string(), z.record(z.string(), z.unknown())).parse(json(variables.QUEUES));
     assert.deepEqual(
-      Object.values(z.record(z.string(), z.object({ name: z.string() })).parse(json(variables.QUEUES))).map(
-        ({ name }) => name,
-      ),
-      ["queue-1", "queue-2"],
+      Object.values(queues).map(({ name, failurePolicy, deadLetterUrl }) => ({ name, failurePolicy, deadLetterUrl })),
+      [
+        {
+          name: "queue-1",
+          failurePolicy: "dead-letter",
+          deadLetterUrl: "${data.terraform_remote_state.dev-messaging.outputs.queue-1_dead-letter_url}",
+        },
+        { name: "queue-2", failurePolicy: "park", deadLetterUrl: undefined },
+      ],
+    );
+  });
+
+  test("understands its environment, once Terraform has put ARNs and addresses in", () => {
+    const { variables } = z.object({ variables: z.record(z.string(), z.string()) }).parse(consumer.environment);
+    const applied = Object.fromEntries(
+      Object.entries(variables).map(([name, text]) => [
+        name,
+        text
+          .replace(/\$\{[^}]*\.(queue-\d)_queue_arn\}/g, "arn:aws:sqs:ap-northeast-2:000000000000:dev-$1.fifo")
+          .replace(/\$\{[^}]*table_name\}/, "dev-parking-lot")
+          .replace(/\$\{[^}]*\}/g, "https://sqs.ap-northeast-2.amazonaws.com/"),
+      ]),
+    );
+    assert.deepEqual(
+      [...readEnvironment(applied).queues.values()].map(({ failurePolicy }) => failurePolicy),
+      ["dead-letter", "park"],
     );
   });
 
@@ -159,6 +197,46 @@ describe("the consumer", () => {
     const logs = resource(delivery, "aws_cloudwatch_log_group", "consumer_logs");
     assert.equal(logs.name, `/aws/lambda/${consumer.function_name}`);
     assert.equal(logs.retention_in_days, 30);
+  });
+});
+
+describe("the metric of parked groups", () => {
+  test("is counted by the consumer at a fixed rate, so that it is right when nothing moves", () => {
+    const rule = resource(delivery, "aws_cloudwatch_event_rule", "parked-groups_rule");
+    assert.equal(rule.schedule_expression, "rate(5 minutes)");
+    assert.equal(rule.event_pattern, undefined);
+    const target = resource(delivery, "aws_cloudwatch_event_target", "parked-groups_target");
+    assert.equal(target.rule, "${aws_cloudwatch_event_rule.parked-groups_rule.name}");
+    assert.equal(target.arn, "${aws_lambda_function.consumer_function.arn}");
+    assert.ok(isCountRequest(json(target.input)), "the consumer knows it by its input");
+    assert.deepEqual(target.depends_on, ["aws_lambda_permission.parked-groups_permission"]);
+  });
+
+  test("lets this one rule invoke the consumer", () => {
+    const permissions = resources(delivery, "aws_lambda_permission");
+    assert.deepEqual(Object.keys(permissions), ["parked-groups_permission"]);
+    const { action, function_name, principal, source_arn } = permissions["parked-groups_permission"] ?? {};
+    assert.deepEqual(
+      { action, function_name, principal, source_arn },
+      {
+        action: "lambda:InvokeFunction",
+        function_name: "${aws_lambda_function.consumer_function.function_name}",
+        principal: "events.amazonaws.com",
+        source_arn: "${aws_cloudwatch_event_rule.parked-groups_rule.arn}",
+      },
+    );
+  });
+
+  test("is read from the consumer's lines, one series a queue", () => {
+    const filter = resource(delivery, "aws_cloudwatch_log_metric_filter", "parked-groups_metric");
+    assert.equal(filter.log_group_name, "${aws_cloudwatch_log_group.consumer_logs.name}");
+    assert.equal(filter.pattern, '{ $.event = "parked.groups" }');
+    assert.deepEqual(filter.metric_transformation, {
+      name: "ParkedGroups",
+      namespace: "FifoGateway/dev",
+      value: "$.groups",
+      dimensions: { queue: "$.queue" },
+    });
   });
 });
 
@@ -171,8 +249,38 @@ describe("permissions", () => {
   test("name every action in full and every resource by its ARN", () => {
     for (const { Action, Resource } of policies.flatMap(({ Statement }) => Statement)) {
       for (const action of Action) assert.match(action, /^[a-z]+:[A-Za-z]+$/);
-      for (const target of Resource) assert.match(target, /^\$\{[^}]+arn\}(:\*)?$/);
+      for (const target of Resource) assert.match(target, /^\$\{[^}]+arn\}(:\*|\/index\/parked-groups)?$/);
     }
+  });
+
+  test("let the consumer put messages into the dead-letter queues of policy dead-letter only", () => {
+    const sends = policies[0]?.Statement.filter(({ Action }) => Action.includes("sqs:SendMessage"));
+    assert.deepEqual(
+      sends?.map(({ Action, Resource }) => ({ Action, Resource })),
+      [
+        {
+          Action: ["sqs:SendMessage"],
+          Resource: ["${data.terraform_remote_state.dev-messaging.outputs.queue-1_dead-letter_arn}"],
+        },
+      ],
+    );
+  });
+
+  test("let the consumer write to the parking lot, and read its index", () => {
+    const table = "${data.terraform_remote_state.dev-messaging.outputs.parking-lot_table_arn}";
+    const onTable = policies[0]?.Statement.filter(({ Action }) =>
+      Action.some((action) => action.startsWith("dynamodb:")),
+    );
+    assert.deepEqual(
+      onTable?.map(({ Action, Resource }) => ({ Action: Action.toSorted(), Resource })),
+      [
+        {
+          Action: ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"].map((action) => `dynamodb:${action}`),
+          Resource: [table],
+        },
+        { Action: ["dynamodb:Query"], Resource: [`${table}/index/${PARKED_GROUPS_INDEX}`] },
+      ],
+    );
   });
 
   test("let the gateway send to the queues and do nothing else", () => {
@@ -437,6 +545,23 @@ describe("a change of the tree", () => {
       edit(join(copy, "main.ts"), (text) => text.replace('{ name: "kimalarm" }', '{ name: "kimalarm", rateLimit: 5 }')),
     );
     assert.deepEqual(changed, ["aws_api_gateway_usage_plan.producers_kimalarm_plan"]);
+  });
+
+  test("of a queue's failure policy makes no queue anew", () => {
+    const changed = changesOf((copy) =>
+      edit(join(copy, "main.ts"), (text) => text.replace(', failurePolicy: "park"', "")),
+    );
+    assert.deepEqual(changed, [
+      "aws_sqs_queue.queue-2_queue",
+      "aws_sqs_queue_redrive_policy.queue-2_redrive",
+      // No queue parks any more, so nothing is left to be counted.
+      "aws_cloudwatch_event_rule.parked-groups_rule",
+      "aws_cloudwatch_event_target.parked-groups_target",
+      "aws_cloudwatch_log_metric_filter.parked-groups_metric",
+      "aws_iam_role_policy.consumer_execution_policy",
+      "aws_lambda_function.consumer_function",
+      "aws_lambda_permission.parked-groups_permission",
+    ]);
   });
 
   test("of the consumer's code changes the function and nothing else", () => {

@@ -12,7 +12,17 @@ const nameSchema = z
 
 const seconds = (lowest: number, highest: number) => z.int().min(lowest).max(highest);
 
-const queueSchema = z.strictObject({
+/** DynamoDB's items end at 400 KiB (409,600 bytes). 20 KiB of it are for what a parked message has besides its body. */
+const PARKED_MAX_MESSAGE_BYTES = 389_120;
+
+/** What a queue has unless it says otherwise, and how large its messages may be at most. */
+const POLICIES = {
+  "dead-letter": { maxMessageBytes: MAX_MESSAGE_BYTES, maxReceiveCount: 1_000 },
+  // No redrive by SQS at all: a head that it moved away would let its followers pass.
+  park: { maxMessageBytes: PARKED_MAX_MESSAGE_BYTES, maxReceiveCount: undefined },
+} as const;
+
+const queueFields = z.strictObject({
   /** The queue's name in the deployment: its path in the gateway (`POST /<name>`) and the middle of its SQS name. */
   name: nameSchema,
   /**
@@ -24,18 +34,43 @@ const queueSchema = z.strictObject({
   retentionSeconds: seconds(60, 1_209_600).default(1_209_600),
   /** How long a dead-lettered message is kept, in seconds. @default 1,209,600 (14 days) */
   deadLetterRetentionSeconds: seconds(60, 1_209_600).default(1_209_600),
-  /** Largest message, envelope included, in bytes (SQS: 1,024 to 1,048,576). @default 1,044,480 */
-  maxMessageBytes: z.int().min(1_024).max(SQS_MAX_MESSAGE_BYTES).default(MAX_MESSAGE_BYTES),
-  /** What happens to a message that the backend refuses: `dead-letter` sets it aside and lets its group go on. @default "dead-letter" */
-  failurePolicy: z.literal("dead-letter").default("dead-letter"),
+  /**
+   * What happens to a message that the backend refuses.
+   *
+   * `dead-letter`: it goes to the dead-letter queue, and its group goes on without it.
+   *
+   * `park`: it is stored in the parking lot, and so is every later message of its group, untried and in order, until a person
+   * has put the first one right. Nothing of a group is delivered past a message that was not; other groups go on.
+   *
+   * @default "dead-letter"
+   */
+  failurePolicy: z.enum(["dead-letter", "park"]).default("dead-letter"),
+  /**
+   * Largest message, envelope included, in bytes (SQS: 1,024 to 1,048,576). At most 1,044,480 under `dead-letter`, and 389,120
+   * (380 KiB) under `park`, since DynamoDB's items end at 400 KiB. @default the most that the failure policy allows
+   */
+  maxMessageBytes: z.int().min(1_024).max(SQS_MAX_MESSAGE_BYTES).optional(),
   /** How many failed attempts (5xx that is not "unavailable") make a message refused. @default 5 */
   maxAttempts: z.int().min(1).max(100).default(5),
-  /** SQS's own redrive, a backstop behind the failure policy (SQS: 1 to 1,000 receives). @default 1,000 */
-  maxReceiveCount: z.int().min(1).max(1_000).default(1_000),
+  /**
+   * SQS's own redrive, a backstop behind the failure policy `dead-letter` (SQS: 1 to 1,000 receives). Not to be given under
+   * `park`, where SQS must move nothing. @default 1,000 under `dead-letter`
+   */
+  maxReceiveCount: z.int().min(1).max(1_000).optional(),
   /** Messages in one invocation (Lambda, FIFO: 1 to 10). @default 10 */
   batchSize: z.int().min(1).default(10),
   /** Invocations at the same time for this queue (Lambda: 2 to 1,000). @default 10 */
   maximumConcurrency: z.int().min(2).max(1_000).default(10),
+});
+
+const queueSchema = queueFields.transform((queue) => {
+  const { maxMessageBytes, maxReceiveCount } = POLICIES[queue.failurePolicy];
+  return {
+    ...queue,
+    maxMessageBytes: queue.maxMessageBytes ?? maxMessageBytes,
+    /** Undefined where SQS must move nothing. */
+    maxReceiveCount: queue.maxReceiveCount ?? maxReceiveCount,
+  };
 });
 
 const producerSchema = z.strictObject({
@@ -156,7 +191,7 @@ const EXPIRY_MARGIN_SECONDS = 86_400;
 
 /** Names that a construct beside the queues has, in one of the stacks. */
 const TAKEN_NAMES = new Set(
-  "answers api api_key_ids api_keys aws backend backend_url code endpoint execution function logs parking-lot producers stage".split(
+  "answers api api_key_ids api_keys aws backend backend_url code endpoint execution function logs parked-groups parking-lot producers stage".split(
     " ",
   ),
 );
@@ -175,9 +210,14 @@ const queueRules: readonly Rule<QueueConfig>[] = [
     say: (queue) => `batchSize is ${queue.batchSize}; an event source of a FIFO queue takes at most 10`,
   },
   {
-    when: (queue) => queue.maxMessageBytes > MAX_MESSAGE_BYTES,
+    when: (queue) => queue.failurePolicy === "dead-letter" && queue.maxMessageBytes > MAX_MESSAGE_BYTES,
     say: (queue) =>
       `maxMessageBytes is ${queue.maxMessageBytes}; at most ${MAX_MESSAGE_BYTES}, so that a dead-lettered copy with its attributes still fits in ${SQS_MAX_MESSAGE_BYTES}`,
+  },
+  {
+    when: (queue) => queue.failurePolicy === "park" && queue.maxMessageBytes > PARKED_MAX_MESSAGE_BYTES,
+    say: (queue) =>
+      `maxMessageBytes is ${queue.maxMessageBytes}; at most ${PARKED_MAX_MESSAGE_BYTES} under failurePolicy park, so that a parked message still fits in DynamoDB's 400 KiB`,
   },
   {
     when: (queue) => queue.deadLetterRetentionSeconds < queue.retentionSeconds,
@@ -185,7 +225,12 @@ const queueRules: readonly Rule<QueueConfig>[] = [
       `deadLetterRetentionSeconds is ${queue.deadLetterRetentionSeconds}; it must be at least retentionSeconds = ${queue.retentionSeconds}, so that a person has as long for a refused message as the queue had`,
   },
   {
-    when: (queue) => queue.maxReceiveCount < OUTAGE_RECEIVES,
+    when: (queue) => queue.failurePolicy === "park" && queue.maxReceiveCount !== undefined,
+    say: (queue) =>
+      `maxReceiveCount is ${queue.maxReceiveCount}; under failurePolicy park it must not be given, since SQS moving a group's first message away would let the others pass`,
+  },
+  {
+    when: (queue) => queue.failurePolicy === "dead-letter" && (queue.maxReceiveCount ?? 0) < OUTAGE_RECEIVES,
     say: (queue) =>
       `maxReceiveCount is ${queue.maxReceiveCount}; at least ${OUTAGE_RECEIVES}, which an outage of three days does not reach, or SQS dead-letters messages that no backend refused`,
   },
@@ -237,7 +282,7 @@ const producerRules: readonly Rule<ProducerConfig>[] = [
  * The consumer starts no delivery unless this much is left behind it for what follows a failure, in milliseconds. It is the
  * consumer's own number (`runtime/consumer/settle.ts`), which the stacks do not import; a test holds the two together.
  */
-export const FAILING_PATH_RESERVE_MILLISECONDS = 5_000;
+export const FAILING_PATH_RESERVE_MILLISECONDS = 7_000;
 
 const deploymentRules: readonly Rule<DeploymentConfig>[] = [
   {
@@ -307,6 +352,11 @@ export function consumerRoleName(deployment: Pick<DeploymentConfig, "name">): st
 /** The parking lot's name in DynamoDB. */
 export function parkingLotName(deployment: Pick<DeploymentConfig, "name">): string {
   return `${deployment.name}-parking-lot`;
+}
+
+/** The name of the rule that has the consumer count parked groups. */
+export function parkedGroupsName(deployment: Pick<DeploymentConfig, "name">): string {
+  return `${deployment.name}-parked-groups`;
 }
 
 /** A deployment's configuration was refused. `problems` holds one sentence for every broken rule, all at once. */

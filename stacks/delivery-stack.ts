@@ -2,6 +2,7 @@ import { TerraformOutput, TerraformVariable } from "cdktf";
 import type { Construct } from "constructs";
 import type { DeploymentConfig } from "./config.ts";
 import { Consumer } from "./delivery/consumer.ts";
+import { ParkedGroupsMetric } from "./delivery/parked-groups-metric.ts";
 import { DeploymentStack } from "./deployment-stack.ts";
 import type { MessagingStack } from "./messaging-stack.ts";
 
@@ -21,6 +22,9 @@ export class DeliveryStack extends DeploymentStack {
       parkingLot: messaging.parkingLot,
       backendUrl: backendUrl.stringValue,
     });
+    if (deployment.queues.some(({ failurePolicy }) => failurePolicy === "park")) {
+      new ParkedGroupsMetric(this, { deployment, consumer });
+    }
     new TerraformOutput(this, "consumer_function", {
       value: consumer.functionName,
       description: "The consumer's name in Lambda",

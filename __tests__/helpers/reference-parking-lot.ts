@@ -3,7 +3,7 @@ import type { ParkedMessage, Tombstone } from "../../runtime/parking-lot/parked-
 import type { ParkedKey } from "../../runtime/parking-lot/parking-lot.ts";
 
 /** Around each call of a port: it may throw before the effect, or after it. */
-export type Around = <Result>(effect: () => Result) => Promise<Result>;
+export type Around = <Result>(effect: () => Result, name: string) => Promise<Result>;
 
 interface Stored {
   message: ParkedMessage;
@@ -17,67 +17,82 @@ export class ReferenceParkingLot {
   readonly originals = new Map<string, ParkedMessage>();
   readonly attempts = new Map<string, { attempts: number; firstFailureAt: string }>();
   readonly starts = new Map<string, Set<string>>();
-  readonly calls = { isBlocked: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 };
+  readonly calls = { oldest: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 };
+
+  /** Messages in a page, as when they are big: a page of DynamoDB ends at 1 MiB. */
+  pageLimit = Number.POSITIVE_INFINITY;
 
   /** The ports, each call within `around`. */
   ports(around: Around, now: () => number): Pick<Ports, "parkingLot" | "attempts" | "started"> {
     const nameOf = (queue: string, { groupId, sequenceNumber }: { groupId: string; sequenceNumber: string }) =>
       `${queue}#${groupId}#${sequenceNumber.padStart(20, "0")}`;
     const keyOf = (key: ParkedKey) => nameOf(key.queue, key);
-    const change = (key: ParkedKey, changes: Partial<ParkedMessage>) =>
-      around(() => {
+    const call = <Result>(name: string, effect: () => Result) => around(effect, name);
+    const change = (
+      name: string,
+      key: ParkedKey,
+      changes: Partial<ParkedMessage>,
+      isWanted: (message: ParkedMessage) => boolean,
+    ) =>
+      call(name, () => {
         this.calls.writes += 1;
         const stored = this.parked.get(keyOf(key));
-        if (stored !== undefined) stored.message = { ...stored.message, ...changes };
+        if (stored !== undefined && isWanted(stored.message)) stored.message = { ...stored.message, ...changes };
       });
     return {
       parkingLot: {
-        isBlocked: (queue, groupId) =>
-          around(() => {
-            this.calls.isBlocked += 1;
-            return this.groupOf(queue, groupId).length > 0;
+        oldest: (queue, groupId) =>
+          call("oldest", () => {
+            this.calls.oldest += 1;
+            const [message] = this.groupOf(queue, groupId);
+            if (message === undefined) return undefined;
+            const { sequenceNumber } = message;
+            return { sequenceNumber, isMarked: this.parked.get(nameOf(queue, message))?.isMarked === true };
           }),
         read: (queue, groupId, most, after = "") =>
-          around(() =>
+          call("read", () =>
             this.groupOf(queue, groupId)
               .filter(({ sequenceNumber }) => sequenceNumber > after)
-              .slice(0, most),
+              .slice(0, Math.min(most, this.pageLimit)),
           ),
-        get: (key) => around(() => this.parked.get(keyOf(key))?.message),
+        get: (key) => call("get", () => this.parked.get(keyOf(key))?.message),
         park: (message, isOldest) =>
-          around(() => {
+          call("park", () => {
             this.calls.writes += 1;
             const key = nameOf(message.queue, message);
             if (!this.parked.has(key)) this.parked.set(key, { message, isMarked: isOldest });
           }),
         markOldest: (key) =>
-          around(() => {
+          call("markOldest", () => {
             this.calls.writes += 1;
             const stored = this.parked.get(keyOf(key));
             if (stored !== undefined) stored.isMarked = true;
           }),
-        recordFailure: (key, failure, stoppedBy) => change(key, { ...failure, stoppedBy }),
-        replaceBody: (key, body, editedBy) => change(key, { body, editedBy }),
+        recordFailure: (key, failure, stoppedBy) =>
+          change("recordFailure", key, { ...failure, stoppedBy }, ({ stoppedBy: last }) => isLater(stoppedBy, last)),
+        replaceBody: (key, body, editedBy) =>
+          change("replaceBody", key, { body, editedBy }, ({ editedBy: last }) => isLater(editedBy, last)),
         keepOriginal: (message) =>
-          around(() => {
+          call("keepOriginal", () => {
             const key = nameOf(message.queue, message);
             if (!this.originals.has(key)) this.originals.set(key, message);
           }),
-        bury: (tombstone) => around(() => void this.tombstones.set(nameOf(tombstone.queue, tombstone), tombstone)),
+        bury: (tombstone) =>
+          call("bury", () => void this.tombstones.set(nameOf(tombstone.queue, tombstone), tombstone)),
         remove: (key) =>
-          around(() => {
+          call("remove", () => {
             this.calls.writes += 1;
             this.parked.delete(keyOf(key));
           }),
       },
       attempts: {
         read: (queue, message) =>
-          around(() => {
+          call("attempts.read", () => {
             this.calls.reads += 1;
             return this.attempts.get(nameOf(queue, message)) ?? { attempts: 0 };
           }),
         add: (queue, message) =>
-          around(() => {
+          call("attempts.add", () => {
             this.calls.adds += 1;
             const key = nameOf(queue.name, message);
             const before = this.attempts.get(key);
@@ -87,22 +102,30 @@ export class ReferenceParkingLot {
             return count;
           }),
         clear: (queue, message) =>
-          around(() => {
+          call("attempts.clear", () => {
             this.calls.clears += 1;
             this.attempts.delete(nameOf(queue, message));
           }),
       },
       started: {
         mark: (queue, message, start) =>
-          around(() => {
+          call("started.mark", () => {
             this.calls.marks += 1;
             const key = nameOf(queue.name, message);
             this.starts.set(key, (this.starts.get(key) ?? new Set()).add(start));
             return this.starts.get(key)?.size ?? 0;
           }),
-        clear: (queue, message) => around(() => void this.starts.delete(nameOf(queue, message))),
+        clear: (queue, message) => call("started.clear", () => void this.starts.delete(nameOf(queue, message))),
       },
     };
+  }
+
+  /** Everything that a second carrying out must not change, in a form to compare. */
+  snapshot(): string {
+    const sorted = <Value>(map: ReadonlyMap<string, Value>) =>
+      [...map].toSorted(([one], [other]) => (one < other ? -1 : 1));
+    const { parked, tombstones, originals } = this;
+    return JSON.stringify([sorted(parked), sorted(tombstones), sorted(originals)]);
   }
 
   /** A group's parked messages, oldest first. */
@@ -112,4 +135,8 @@ export class ReferenceParkingLot {
       .filter((message) => message.queue === queue && message.groupId === groupId)
       .toSorted((one, other) => (one.sequenceNumber < other.sequenceNumber ? -1 : 1));
   }
+}
+
+function isLater(control: string, last: string | undefined): boolean {
+  return last === undefined || last < control;
 }

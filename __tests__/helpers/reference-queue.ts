@@ -23,7 +23,7 @@ export function happyPorts(backend: Ports["backend"], now: () => number): Ports 
     backend,
     deadLetter: notWell,
     parkingLot: {
-      isBlocked: async () => false,
+      oldest: async () => undefined,
       read: notWell,
       get: notWell,
       park: notWell,
@@ -66,8 +66,16 @@ export class ReferenceQueue {
     this.#visibilitySeconds = visibilitySeconds;
   }
 
-  /** @returns the sequence number */
-  send(groupId: string, body: string, deduplicationId?: string): string {
+  /**
+   * @param more.receives how often it was received before, as after a long outage
+   * @returns the sequence number
+   */
+  send(
+    groupId: string,
+    body: string,
+    deduplicationId?: string,
+    more: { readonly attributes?: QueueMessage["attributes"]; readonly receives?: number } = {},
+  ): string {
     this.#sequence += 1;
     const sequenceNumber = String(this.#sequence).padStart(20, "0");
     this.#stored.push({
@@ -78,11 +86,11 @@ export class ReferenceQueue {
         sequenceNumber,
         deduplicationId: deduplicationId ?? createHash("sha256").update(body).digest("hex"),
         sentAt: this.now,
-        attributes: {},
+        attributes: more.attributes ?? {},
       },
       visibleAt: 0,
       receipt: undefined,
-      receives: 0,
+      receives: more.receives ?? 0,
     });
     return sequenceNumber;
   }
@@ -123,10 +131,25 @@ export class ReferenceQueue {
     return this.#stored.length;
   }
 
+  /** Message ids of a receipt that is still good. */
+  idOf(receipt: string): string | undefined {
+    return this.#inFlight(receipt)?.message.messageId;
+  }
+
+  /** The most receives that any message had that is still there. */
+  get mostReceives(): number {
+    return Math.max(0, ...this.#stored.map((one) => one.receives));
+  }
+
+  /** When something can be received again: now or later; undefined when nothing is in flight. */
+  get nextVisible(): number | undefined {
+    const later = this.#stored.map((one) => one.visibleAt).filter((at) => at > this.now);
+    return later.length === 0 ? undefined : Math.min(...later);
+  }
+
   /** Moves the clock to when something can be received again. */
   advance(): void {
-    const next = Math.min(...this.#stored.map((one) => one.visibleAt).filter((at) => at > this.now));
-    if (Number.isFinite(next)) this.now = next;
+    this.now = this.nextVisible ?? this.now;
   }
 
   #inFlight(receipt: string): Stored | undefined {

@@ -145,7 +145,7 @@ async function readAttempts(subject: Subject, invocation: Invocation): Promise<C
   return (await tolerate("attempts.failed", "read", invocation, subject, read)) ?? NOT_COUNTED;
 }
 
-/** A counter that is left over harms nobody: sequence numbers are never used twice, and it expires. */
+/** A counter that is left over expires, and sequence numbers are never used twice; at worst a replay stops at it once. */
 async function clearAttempts(subject: Subject, { attempts }: Count, invocation: Invocation): Promise<void> {
   if (attempts === 0) return;
   const { queue, ports } = invocation;

@@ -4,7 +4,7 @@ import type { ParkedMessage } from "../parking-lot/parked-message.ts";
 import type { ParkedKey } from "../parking-lot/parking-lot.ts";
 import { attemptDelivery } from "./attempt.ts";
 import { outageWait } from "./backoff.ts";
-import { endsSoon, type Invocation, ids, SETTLED, type Step, tooLate } from "./invocation.ts";
+import { endsSoon, type Invocation, ids, isExpired, SETTLED, type Step, tooLate } from "./invocation.ts";
 
 /** Parked messages that a replay reads at once. A page of DynamoDB ends at 1 MiB in any case. */
 const PAGE = 10;
@@ -44,6 +44,11 @@ export async function* carryOut(
     return SETTLED;
   }
   const { control } = parsed;
+  if (isExpired(message, invocation)) {
+    // As long as it waits, what was sent behind it waits too, and SQS would drop that with it. A person can send it again.
+    tell(message, control.verb, "refused", invocation, { detail: "expired" });
+    return SETTLED;
+  }
   const sequenceNumber = message.sequenceNumber.padStart(20, "0");
   switch (control.verb) {
     case "replay":

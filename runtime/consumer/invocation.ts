@@ -3,6 +3,9 @@ import type { QueueSettings } from "./environment.ts";
 import { errorName, type LogEvent } from "./log.ts";
 import { FAILING_PATH_RESERVE_MILLISECONDS, type Ports } from "./ports.ts";
 
+/** SQS drops a message at the end of its retention without a word, so the failure policy takes it this long before. */
+const EXPIRY_MARGIN_SECONDS = 86_400;
+
 /** Bounds of one invocation. */
 export interface Limits {
   readonly backendTimeoutMilliseconds: number;
@@ -50,6 +53,16 @@ export function endsSoon({ limits, ports }: Invocation): boolean {
  */
 export function tooLate({ sawOutage }: Invocation, outage: () => number): Step & { settled: false } {
   return waiting("deadline", sawOutage ? outage() : 1, "the invocation ends soon");
+}
+
+/** Whether the queue will drop the message soon. */
+export function isExpired({ sentAt }: Pick<QueueMessage, "sentAt">, { queue, ports }: Invocation): boolean {
+  return ports.now() >= sentAt + (queue.retentionSeconds - expiryMargin(queue)) * 1000;
+}
+
+/** A day, and for a queue that keeps messages for less than two, half of what it keeps them. In seconds. */
+export function expiryMargin({ retentionSeconds }: Pick<QueueSettings, "retentionSeconds">): number {
+  return Math.min(EXPIRY_MARGIN_SECONDS, Math.floor(retentionSeconds / 2));
 }
 
 /** What a log line says of a message. */

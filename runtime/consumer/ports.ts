@@ -57,8 +57,8 @@ export interface Ports {
 export const CALL_MILLISECONDS = 900;
 
 /**
- * Kept free behind a delivery for what can follow it, in milliseconds. That is at most six calls one after the other: clear the
- * marker, count, refuse, clear the count, and then, for those behind it, delete and visibility. Six of {@link CALL_MILLISECONDS},
- * and the rest to answer in. An invocation that is killed loses nothing, but what its other groups settled is delivered again.
+ * Kept free behind a delivery for what can follow it, in milliseconds. That is at most seven calls one after the other: clear the
+ * marker, count, delete what is settled, refuse, clear the count, and then, for those behind it, delete and visibility. Seven of
+ * {@link CALL_MILLISECONDS}, and 700 ms to answer in. An invocation that is killed loses nothing, but what its other groups settled is delivered again.
  */
 export const FAILING_PATH_RESERVE_MILLISECONDS = 7_000;

@@ -1,14 +1,17 @@
 import { idempotencyKey, type QueueMessage } from "../message.ts";
 import { parseControl } from "../parking-lot/control.ts";
 import type { Failure } from "../parking-lot/parked-message.ts";
+import type { OldestParked } from "../parking-lot/parking-lot.ts";
 import { attemptDelivery } from "./attempt.ts";
 import { outageWait } from "./backoff.ts";
 import { carryOut } from "./carry-out.ts";
 import { BEHIND, type Refusal, toParked } from "./failure-policy.ts";
 import {
   endsSoon,
+  expiryMargin,
   type Invocation,
   ids,
+  isExpired,
   SETTLED,
   type Step,
   tolerate,
@@ -18,19 +21,24 @@ import {
 } from "./invocation.ts";
 import { errorName } from "./log.ts";
 
-/** SQS drops a message at the end of its retention without a word, so the failure policy takes it this long before. */
-const EXPIRY_MARGIN_SECONDS = 86_400;
-
 /** One group of a batch while it is settled. */
 interface Group {
+  readonly messages: readonly QueueMessage[];
   readonly invocation: Invocation;
-  /** Whether a message of it is parked; undefined as long as nobody has looked. */
-  isBlocked: boolean | undefined;
+  /** How many of them, from the first on, are settled. */
+  settled: number;
+  /** How many of those were taken out of the queue here, before the event source does it. */
+  deleted: number;
+  /** The oldest parked message; undefined when nobody has looked, null when none is parked. */
+  oldest: OldestParked | null | undefined;
 }
 
 /**
  * Settles the messages of one group, one after the other, up to the first that has to wait; that one and all behind it are given
- * back to the queue. Under the policy `park` the table is asked once whether the group is blocked, and again after a control message.
+ * back to the queue. Under the policy `park` the table is asked once for what is parked, and again after a control message.
+ *
+ * What is settled is taken out of the queue at once when it must not come back: before a message of the group is parked, before a
+ * control message is carried out, and before the next message of a group that may kill the function.
  *
  * Yields after each message that is settled, and after each delivery of a replay.
  *
@@ -43,8 +51,7 @@ export async function* settleGroup(
   invocation: Invocation,
 ): AsyncGenerator<undefined, number, undefined> {
   const { ports } = invocation;
-  const group: Group = { invocation, isBlocked: undefined };
-  let deleted = 0;
+  const group: Group = { messages, invocation, settled: 0, deleted: 0, oldest: undefined };
   for (const [index, message] of messages.entries()) {
     // Received as often as those before it, which it waited behind, and refused for the first time if it is: they are settled
     // just now. Behind a long outage, a blip then costs a second and not minutes.
@@ -54,12 +61,10 @@ export async function* settleGroup(
     const isControl = parseControl(message) !== undefined;
     let step: Step;
     try {
-      if (isControl) {
-        // What is parked before it must not come out of the queue once more when it has left the parking lot.
-        await deleteAll(messages.slice(deleted, index), invocation);
-        deleted = index;
-        group.isBlocked = undefined;
-      }
+      // Parked before a control message, it would come again when it has left the parking lot. And what kills the function has to
+      // become its group's head, or nobody marks it.
+      if (isControl || isSuspect) await deleteSettled(group);
+      if (isControl) group.oldest = undefined;
       step = isControl
         ? yield* carryOut(message, isHeadSuspect, invocation)
         : await settleMessage(message, isHeadSuspect, outage, group);
@@ -68,9 +73,10 @@ export async function* settleGroup(
       step = waiting(isControl ? "unavailable" : "error", outage(), errorName(error));
     }
     if (!step.settled) {
-      await handBack(messages.slice(deleted, index), messages.slice(index), step.wait, invocation);
+      await handBack(group, step.wait);
       return messages.length - index;
     }
+    group.settled += 1;
     yield;
   }
   return 0;
@@ -90,9 +96,7 @@ async function settleMessage(
   const key = idempotencyKey(queue.name, message);
   if (queue.failurePolicy === "park") {
     try {
-      group.isBlocked ??= await ports.parkingLot.isBlocked(queue.name, message.groupId);
-      if (group.isBlocked) {
-        await ports.parkingLot.park(toParked(queue, { message, idempotencyKey: key, failure: BEHIND }, started), false);
+      if (await parkBehind(message, key, group)) {
         tell(message, "parked", started, invocation, BEHIND);
         return SETTLED;
       }
@@ -101,7 +105,7 @@ async function settleMessage(
     }
   }
   if (isExpired(message, invocation)) {
-    const detail = `within ${expiryMargin(invocation)} s of the queue's retention of ${queue.retentionSeconds} s`;
+    const detail = `within ${expiryMargin(queue)} s of the queue's retention of ${queue.retentionSeconds} s`;
     const failure: Failure = { reason: "expired", detail, outcome: "unattempted", attempts: 0 };
     return refuse({ message, idempotencyKey: key, failure }, outage, started, group);
   }
@@ -135,6 +139,29 @@ async function settleMessage(
   }
 }
 
+/**
+ * Parks a message, when an earlier one of its group is parked.
+ *
+ * One that is older than the oldest parked was settled before that one was parked, and comes again since its delete got lost: it is
+ * delivered again, as after any crash. To park it would block the group with a message that the backend has.
+ *
+ * @returns false when it is to be delivered
+ */
+async function parkBehind(message: QueueMessage, idempotencyKey: string, group: Group): Promise<boolean> {
+  const { queue, ports } = group.invocation;
+  if (group.oldest === undefined) group.oldest = (await ports.parkingLot.oldest(queue.name, message.groupId)) ?? null;
+  const { oldest } = group;
+  if (oldest === null || message.sequenceNumber.padStart(20, "0") < oldest.sequenceNumber) return false;
+  if (!oldest.isMarked) {
+    // A write that was given up, and landed after the message had left: the group would be blocked, and in no list.
+    await ports.parkingLot.markOldest({ queue: queue.name, groupId: message.groupId, ...oldest });
+    group.oldest = { ...oldest, isMarked: true };
+  }
+  const failure = BEHIND;
+  await ports.parkingLot.park(toParked(queue, { message, idempotencyKey, failure }, ports.now()), false);
+  return true;
+}
+
 /** Hands the message to the failure policy. When that does not acknowledge it, the group waits. */
 async function refuse(refusal: Refusal, outage: () => number, started: number, group: Group): Promise<Step> {
   const { invocation } = group;
@@ -142,8 +169,10 @@ async function refuse(refusal: Refusal, outage: () => number, started: number, g
   const { message, failure } = refusal;
   try {
     if (queue.failurePolicy === "park") {
-      await ports.parkingLot.park(toParked(queue, refusal, ports.now()), true);
-      group.isBlocked = true;
+      await deleteSettled(group);
+      const parked = toParked(queue, refusal, ports.now());
+      await ports.parkingLot.park(parked, true);
+      group.oldest = { sequenceNumber: parked.sequenceNumber, isMarked: true };
       ports.log("warn", "group.blocked", { ...ids(queue, message), reason: failure.reason });
     } else {
       await ports.deadLetter(queue, refusal);
@@ -162,22 +191,25 @@ async function refuse(refusal: Refusal, outage: () => number, started: number, g
  * group of the batch, and as long as one of them is, SQS gives out nothing of their group. What fails here is only late: the event
  * source deletes what was settled, and the queue's own visibility ends.
  */
-async function handBack(
-  settled: readonly QueueMessage[],
-  rest: readonly QueueMessage[],
-  wait: Wait,
-  invocation: Invocation,
-): Promise<void> {
+async function handBack(group: Group, wait: Wait): Promise<void> {
+  const { invocation, messages } = group;
   const { queue, ports } = invocation;
+  const rest = messages.slice(group.settled);
   const head = rest[0];
   if (head === undefined) return;
   const { reason, seconds, detail, attempt } = wait;
   const level = reason === "error" ? "error" : reason === "deadline" ? "info" : "warn";
   ports.log(level, "group.waiting", { ...ids(queue, head), reason, seconds, detail, attempt, messages: rest.length });
-  await tolerate("queue.failed", "delete", invocation, head, () => deleteAll(settled, invocation));
+  await tolerate("queue.failed", "delete", invocation, head, () => deleteSettled(group));
   await tolerate("queue.failed", "change visibility", invocation, head, async () =>
     allTaken(await ports.queue.changeVisibility(queue.url, rest, seconds)),
   );
+}
+
+/** @throws when any of the group's settled messages may still be in the queue */
+async function deleteSettled(group: Group): Promise<void> {
+  await deleteAll(group.messages.slice(group.deleted, group.settled), group.invocation);
+  group.deleted = group.settled;
 }
 
 /** Takes settled messages out of the queue before the event source does. @throws when any of them may still be there */
@@ -192,16 +224,6 @@ function allTaken(refused: ReadonlySet<string>): void {
 /** The queue refused a part of a batch. */
 class RefusedError extends Error {
   readonly code = "REFUSED_BY_QUEUE";
-}
-
-function isExpired(message: QueueMessage, invocation: Invocation): boolean {
-  const { queue, ports } = invocation;
-  return ports.now() >= message.sentAt + (queue.retentionSeconds - expiryMargin(invocation)) * 1000;
-}
-
-/** A day, and for a queue that keeps messages for less than two, half of what it keeps them. */
-function expiryMargin({ queue }: Invocation): number {
-  return Math.min(EXPIRY_MARGIN_SECONDS, Math.floor(queue.retentionSeconds / 2));
 }
 
 function tell(

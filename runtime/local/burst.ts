@@ -23,7 +23,7 @@ export interface BurstMessage {
   /** null when it was not accepted, as is the sequence number. */
   readonly messageId: string | null;
   readonly sequenceNumber: string | null;
-  /** `accepted` or `dead-lettered`; `waiting` when it was not settled; else the client's error code. */
+  /** `accepted`, `dead-lettered` or `parked`; `waiting` when it was not settled; else the client's error code. */
   readonly outcome: string;
   /** From the send to its being settled; null when it was not. */
   readonly milliseconds: number | null;

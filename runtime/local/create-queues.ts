@@ -19,11 +19,11 @@ const queueSchema = z.strictObject({
   receive_wait_time_seconds: count.optional(),
   visibility_timeout_seconds: count.optional(),
   sqs_managed_sse_enabled: flag.optional(),
-  redrive_policy: z.string().optional(),
   id: z.string(),
   url: z.string(),
   arn: z.string(),
 });
+const redriveSchema = z.strictObject({ queue_url: z.string(), redrive_policy: z.string(), id: z.string() });
 const redriveAllowSchema = z.strictObject({ queue_url: z.string(), redrive_allow_policy: z.string(), id: z.string() });
 
 /** What a queue of an earlier start may have besides, and an emitted one has not unless it says so. */
@@ -48,15 +48,18 @@ export function createQueues(engine: QueueEngine, resources: readonly EmittedRes
     if (engine.hasQueue(queue.name)) engine.setQueueAttributes(queue.name, attributes);
     else engine.createQueue(queue.name, { FifoQueue: queue.fifo_queue, ...attributes });
   }
+  const nameOf = ({ address }: EmittedResource, url: string) => {
+    const name = names.get(url);
+    if (name === undefined) throw new Error(`${address}: queue_url is ${url}, which is no queue here`);
+    return name;
+  };
   for (const resource of resources.filter(({ type }) => type === "aws_sqs_queue_redrive_allow_policy")) {
     const allow = parse(redriveAllowSchema, resource);
-    const name = names.get(allow.queue_url);
-    if (name === undefined)
-      throw new Error(`${resource.address}: queue_url is ${allow.queue_url}, which is no queue here`);
-    engine.setQueueAttributes(name, { RedriveAllowPolicy: allow.redrive_allow_policy });
+    engine.setQueueAttributes(nameOf(resource, allow.queue_url), { RedriveAllowPolicy: allow.redrive_allow_policy });
   }
-  for (const { name, redrive_policy: policy } of queues) {
-    if (policy !== undefined) engine.setQueueAttributes(name, { RedrivePolicy: policy });
+  for (const resource of resources.filter(({ type }) => type === "aws_sqs_queue_redrive_policy")) {
+    const redrive = parse(redriveSchema, resource);
+    engine.setQueueAttributes(nameOf(resource, redrive.queue_url), { RedrivePolicy: redrive.redrive_policy });
   }
 }
 

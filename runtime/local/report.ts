@@ -11,7 +11,7 @@ export interface Report {
   readonly delivered: number;
   /** Whether in each group, over all runs, the first deliveries are in the order of sequence numbers. */
   readonly ordered: boolean;
-  /** Accepted messages, over all runs, that are neither in the backend's log nor dead-lettered nor in a queue. */
+  /** Accepted messages, over all runs, that are neither in the backend's log nor set aside nor in a queue. */
   readonly lost: number;
 }
 
@@ -37,12 +37,12 @@ export async function report(options: {
     ({ messageId }) => !deliveries.has(messageId) && !options.waiting.has(messageId),
   );
   // Only then is the consumer's log needed, and it is long.
-  const deadLettered =
-    missing.length === 0 ? new Set<string>() : await deadLetteredIds(join(options.logFolder, "consumer.jsonl"));
+  const setAside =
+    missing.length === 0 ? new Set<string>() : await setAsideIds(join(options.logFolder, "consumer.jsonl"));
   return {
     delivered: options.burst.filter(({ messageId }) => messageId !== null && deliveries.has(messageId)).length,
     ordered: inOrder(options.accepted, deliveries),
-    lost: missing.filter(({ messageId }) => !deadLettered.has(messageId)).length,
+    lost: missing.filter(({ messageId }) => !setAside.has(messageId)).length,
   };
 }
 
@@ -76,11 +76,12 @@ async function firstDeliveries(file: string): Promise<ReadonlySet<string>> {
   return ids;
 }
 
-async function deadLetteredIds(file: string): Promise<ReadonlySet<string>> {
+/** Ids of what the failure policy took, whichever the queue has. */
+async function setAsideIds(file: string): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
   for await (const line of readLines(file)) {
     const settled = parseSettled(line);
-    if (settled?.outcome === "dead-lettered") ids.add(settled.messageId);
+    if (settled?.outcome === "dead-lettered" || settled?.outcome === "parked") ids.add(settled.messageId);
   }
   return ids;
 }

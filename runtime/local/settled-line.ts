@@ -4,6 +4,7 @@ import { z } from "zod";
 export interface SettledLine {
   readonly queue: string;
   readonly messageId: string;
+  /** `accepted`, `dead-lettered` or `parked`. */
   readonly outcome: string;
 }
 

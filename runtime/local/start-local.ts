@@ -5,9 +5,11 @@ import { z } from "zod";
 import { LOCAL_ACCOUNT_ID } from "./account.ts";
 import { type BackendProcess, startBackend } from "./backend.ts";
 import { createQueues } from "./create-queues.ts";
-import { type EventSource, startEventSource } from "./function/event-source.ts";
+import { startEventSource } from "./function/event-source.ts";
+import { startSchedule } from "./function/schedule.ts";
 import { startGateway } from "./gateway/server.ts";
 import { openKeys } from "./keys.ts";
+import { removeLocalFile, writeLocalFile } from "./local-file.ts";
 import { openLogFile } from "./log-file.ts";
 import { choosePorts } from "./ports.ts";
 import type { QueueEngine } from "./queue/engine.ts";
@@ -18,7 +20,7 @@ import { synthesise } from "./synth.ts";
 import { startTableServer } from "./table/server.ts";
 import type { EmittedResource } from "./terraform/model.ts";
 import { readDeployment } from "./terraform/read-deployment.ts";
-import { readOriginalIds, waitingMessages } from "./waiting-messages.ts";
+import { readOriginalIds, readParkedIds, waitingMessages } from "./waiting-messages.ts";
 
 const PROJECT_ROOT = join(import.meta.dirname, "../..");
 /** How long an orderly stop waits for invocations under way. What it cuts off stays in its queue. */
@@ -63,7 +65,10 @@ export interface Local {
   onSettled(listener: (line: SettledLine) => void): () => void;
   /** Messages in the deployment's queues, dead-letter queues not counted. */
   backlog(): number;
-  /** Ids of the messages that are in a queue now, dead-letter queues included; a copy there stands for its original, too. */
+  /**
+   * Ids of the messages that are in a queue now, dead-letter queues included; a copy there stands for its original, too. And of
+   * those that were in the parking lot when this started.
+   */
   waiting(): ReadonlySet<string>;
   /** Resolves when what the consumer has logged so far can be read from its log. */
   flushLog(): Promise<void>;
@@ -134,6 +139,8 @@ async function start(
   const queueServer = await startQueueServer({ file: queueFile, port: ports.sqs, region });
   stack.defer(() => queueServer.close());
   const { engine } = queueServer;
+  // The data folder is this process's from here on. What a killed one left says where nothing listens any more.
+  removeLocalFile(data);
   createQueues(engine, resources);
   // Whoever received them ended with the process that started it.
   engine.releaseInFlight();
@@ -141,6 +148,7 @@ async function start(
 
   const table = await startTableServer({ resources, folder: join(data, "table"), port: ports.dynamodb, region });
   stack.defer(() => table.close());
+  const parked = await readParkedIds({ resources, url: table.url, region });
   say(`table        ${table.url}`);
 
   if (options.backendUrl === undefined) {
@@ -184,7 +192,13 @@ async function start(
         onFailure: say,
       }),
     );
-  stack.defer(() => stopSources(sources));
+  stack.defer(() => stopInTime(sources));
+  const schedule = startSchedule({ resources, runner: consumer.runner, onFailure: say });
+  stack.defer(() => stopInTime([schedule]));
+
+  const endpoints = { sqs: queueServer.url, dynamodb: table.url, gateway: gateway.url };
+  stack.defer(() => removeLocalFile(data));
+  writeLocalFile(data, { deployment: deployment.name, region, endpoints });
 
   const queues = consumer.queues;
   return {
@@ -198,15 +212,15 @@ async function start(
     logFolder,
     onSettled: consumer.onSettled,
     backlog: () => queues.reduce((sum, { physicalName }) => sum + countMessages(engine, physicalName), 0),
-    waiting: () => waitingMessages(engine, originals),
+    waiting: () => new Set([...waitingMessages(engine, originals), ...parked]),
     flushLog: consumer.flushLog,
   };
 }
 
-async function stopSources(sources: readonly EventSource[]): Promise<void> {
+async function stopInTime(running: readonly { stop(): Promise<void> }[]): Promise<void> {
   const waited = new AbortController();
   await Promise.race([
-    Promise.all(sources.map((source) => source.stop())),
+    Promise.all(running.map((each) => each.stop())),
     sleep(STOP_MILLISECONDS, undefined, { signal: waited.signal }).catch(() => undefined),
   ]);
   waited.abort();

@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
 import { z } from "zod";
 import { COPY_ATTRIBUTES } from "../message.ts";
 import type { QueueEngine } from "./queue/engine.ts";
+import type { EmittedResource } from "./terraform/model.ts";
 
 const rowSchema = z.object({ message_id: z.string(), message_attributes: z.string() });
 const attributesSchema = z.object({
@@ -64,4 +66,34 @@ export function waitingMessages(engine: QueueEngine, originals: OriginalIds): Re
     }
   }
   return waiting;
+}
+
+/**
+ * Ids of the messages that an earlier run's consumer parked, discarded ones included: a kill may have cut off the log line that
+ * told of it.
+ *
+ * @param options.url of the table server
+ * @throws the SDK's errors
+ * @example const parked = await readParkedIds({ resources, url: table.url, region: "ap-northeast-2" });
+ */
+export async function readParkedIds(options: {
+  readonly resources: readonly EmittedResource[];
+  readonly url: string;
+  readonly region: string;
+}): Promise<ReadonlySet<string>> {
+  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+  const client = new DynamoDBClient({ endpoint: options.url, region: options.region, credentials });
+  const parked = new Set<string>();
+  try {
+    for (const { values } of options.resources.filter(({ type }) => type === "aws_dynamodb_table")) {
+      const TableName = z.string().parse(values["name"]);
+      // Counters and markers have none.
+      for await (const { Items = [] } of paginateScan({ client }, { TableName, ProjectionExpression: "messageId" })) {
+        for (const { messageId } of Items) if (messageId?.S !== undefined) parked.add(messageId.S);
+      }
+    }
+  } finally {
+    client.destroy();
+  }
+  return parked;
 }

@@ -1,5 +1,5 @@
 import { type DynamoDBClient, paginateQuery } from "@aws-sdk/client-dynamodb";
-import { PARKED_GROUPS_INDEX } from "./keys.ts";
+import { PARKED_GROUPS_INDEX, sequenceNumberOf } from "./keys.ts";
 
 /** A group that waits for a person. */
 export interface ParkedGroup {
@@ -40,7 +40,7 @@ export async function* parkedGroups(
       const groupId = (item["pk"]?.S ?? "").slice(queue.length + 1);
       if (seen.has(groupId)) continue;
       seen.add(groupId);
-      const sequenceNumber = (item["sk"]?.S ?? "").slice("parked#".length);
+      const sequenceNumber = sequenceNumberOf(item);
       yield { queue, groupId, sequenceNumber, parkedAt: item["parkedAt"]?.S ?? "" };
     }
   }

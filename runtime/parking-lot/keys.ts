@@ -29,3 +29,9 @@ export function partitionKey(queue: string, groupId: string): string {
 export function itemKey(queue: string, groupId: string, kind: ItemKind, sequenceNumber: string): ItemKey {
   return { pk: { S: partitionKey(queue, groupId) }, sk: { S: `${kind}#${sequenceNumber.padStart(20, "0")}` } };
 }
+
+/** The sequence number in an item's sort key. */
+export function sequenceNumberOf(item: Readonly<Record<string, { readonly S?: string | undefined }>>): string {
+  const sortKey = item["sk"]?.S ?? "";
+  return sortKey.slice(sortKey.lastIndexOf("#") + 1);
+}

@@ -8,7 +8,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { giveUpAfter } from "../consumer/give-up.ts";
-import { itemKey, partitionKey } from "./keys.ts";
+import { itemKey, partitionKey, sequenceNumberOf } from "./keys.ts";
 import {
   type Failure,
   type Item,
@@ -28,6 +28,14 @@ export interface ParkedKey {
   readonly sequenceNumber: string;
 }
 
+/** The message that blocks its group. */
+export interface OldestParked {
+  /** 20 digits. */
+  readonly sequenceNumber: string;
+  /** Whether the index lists the group by it. */
+  readonly isMarked: boolean;
+}
+
 /**
  * A group's parked messages. Each call is one request to DynamoDB; the consumer puts them in an order in which it may be killed
  * between any two. All calls throw the SDK's errors, and end within the time that the store was given.
@@ -35,8 +43,12 @@ export interface ParkedKey {
  * Only the consumer that holds the group's messages in the queue may write.
  */
 export interface ParkingLot {
-  /** Whether the group has parked messages: a consistent read of one of them at most. */
-  isBlocked(queue: string, groupId: string): Promise<boolean>;
+  /**
+   * The message that blocks the group: a consistent read of one item at most.
+   *
+   * @returns undefined when nothing of the group is parked
+   */
+  oldest(queue: string, groupId: string): Promise<OldestParked | undefined>;
   /**
    * The group's oldest messages, oldest first: one page of a consistent read.
    *
@@ -55,9 +67,9 @@ export interface ParkingLot {
   park(message: ParkedMessage, isOldest: boolean): Promise<void>;
   /** Lists the group by this message. Nothing when it is not parked any more. */
   markOldest(key: ParkedKey): Promise<void>;
-  /** Writes down why a parked message could not be delivered again, and which replay stopped there. */
+  /** Writes down why a parked message could not be delivered again, and which replay stopped there, unless a later one has. */
   recordFailure(key: ParkedKey, failure: Failure, stoppedBy: string): Promise<void>;
-  /** Gives a parked message another body. Nothing when it is not parked any more. */
+  /** Gives a parked message another body. Nothing when it is not parked any more, or a later edit gave it one. */
   replaceBody(key: ParkedKey, body: string, editedBy: string): Promise<void>;
   /** Keeps the body that was sent. The first one stays, however often the message is edited. */
   keepOriginal(message: ParkedMessage): Promise<void>;
@@ -69,13 +81,15 @@ export interface ParkingLot {
 
 const NOT_STORED_YET = "attribute_not_exists(pk)";
 const STILL_STORED = "attribute_exists(pk)";
+/** A request that was given up may land after those of a later control message. Sequence numbers of one length compare as text. */
+const notLaterThan = (name: string) => `${STILL_STORED} AND (attribute_not_exists(#${name}) OR #${name} < :${name})`;
 
 /**
  * The parking lot in DynamoDB.
  *
  * @param options.callMilliseconds how long a call may take, its retries included
  * @param options.now milliseconds since the epoch
- * @example await createParkingLot({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).isBlocked("queue-1", "10")
+ * @example await createParkingLot({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).oldest("queue-1", "10")
  */
 export function createParkingLot({
   client,
@@ -93,7 +107,7 @@ export function createParkingLot({
     limited((abortSignal) =>
       client.send(new PutItemCommand({ TableName: table, Item, ConditionExpression }), { abortSignal }),
     );
-  const update = async (key: ParkedKey, values: Item, gone: readonly string[] = []) => {
+  const update = async (key: ParkedKey, values: Item, condition = STILL_STORED, gone: readonly string[] = []) => {
     const names = [...Object.keys(values), ...gone];
     const sets = Object.keys(values).map((name) => `#${name} = :${name}`);
     const removes = gone.map((name) => `#${name}`);
@@ -101,7 +115,7 @@ export function createParkingLot({
       TableName: table,
       Key: keyOf(key),
       UpdateExpression: `SET ${sets.join(", ")}${removes.length === 0 ? "" : ` REMOVE ${removes.join(", ")}`}`,
-      ConditionExpression: STILL_STORED,
+      ConditionExpression: condition,
       ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
       ExpressionAttributeValues: Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])),
     });
@@ -126,8 +140,10 @@ export function createParkingLot({
   };
 
   return {
-    async isBlocked(queue, groupId) {
-      return (await query(queue, groupId, 1, "", "pk")).length > 0;
+    async oldest(queue, groupId) {
+      const [item] = await query(queue, groupId, 1, "", "sk, parkedQueue");
+      if (item === undefined) return undefined;
+      return { sequenceNumber: sequenceNumberOf(item), isMarked: item["parkedQueue"] !== undefined };
     },
     async read(queue, groupId, most, after = "") {
       return (await query(queue, groupId, most, after)).map(parseParked);
@@ -148,10 +164,10 @@ export function createParkingLot({
       const { reason, detail, outcome, attempts, httpStatus, firstFailureAt, lastFailureAt } = failure;
       const values = { reason, detail, outcome, attempts, httpStatus, firstFailureAt, lastFailureAt, stoppedBy };
       const gone = httpStatus === undefined ? ["httpStatus"] : [];
-      await update(key, toAttributes(values), gone);
+      await update(key, toAttributes(values), notLaterThan("stoppedBy"), gone);
     },
     async replaceBody(key, body, editedBy) {
-      await update(key, toAttributes({ body, editedBy }));
+      await update(key, toAttributes({ body, editedBy }), notLaterThan("editedBy"));
     },
     async keepOriginal(message) {
       await put(toItem("original", message), NOT_STORED_YET).catch(unlessConditionFailed);

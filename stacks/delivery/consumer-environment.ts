@@ -19,8 +19,8 @@ export function consumerEnvironment(deployment: DeploymentConfig, targets: Targe
     {
       name: config.name,
       url,
-      deadLetterUrl,
       failurePolicy: config.failurePolicy,
+      ...(config.failurePolicy === "dead-letter" ? { deadLetterUrl } : {}),
       visibilityTimeoutSeconds: config.visibilityTimeoutSeconds,
       retentionSeconds: config.retentionSeconds,
       maxAttempts: config.maxAttempts,

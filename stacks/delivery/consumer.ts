@@ -24,6 +24,9 @@ interface ConsumerProps {
 /** The Lambda that takes the messages of every queue to the backend, with one event source for each queue. */
 export class Consumer extends Construct {
   readonly functionName: string;
+  readonly functionArn: string;
+  /** Where its log lines go. */
+  readonly logGroupName: string;
 
   constructor(scope: Construct, { deployment, queues, parkingLot, backendUrl }: ConsumerProps) {
     super(scope, "consumer");
@@ -41,7 +44,8 @@ export class Consumer extends Construct {
     });
     role.allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [`${logs.arn}:*`]);
     for (const queue of queues) queue.grantConsume(role);
-    parkingLot.grantCountAttempts(role);
+    parkingLot.grantPark(role);
+    parkingLot.grantListParkedGroups(role);
 
     const bundle = bundleFunction("runtime/consumer/lambda.ts");
     const consumer = new LambdaFunction(this, "function", {
@@ -78,6 +82,8 @@ export class Consumer extends Construct {
       });
     }
     this.functionName = consumer.functionName;
+    this.functionArn = consumer.arn;
+    this.logGroupName = logs.name;
   }
 
   /** Puts the zip into the stack's output folder. cdktf copies assets from files, so one is made for as long as it takes. */

@@ -1,5 +1,6 @@
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue/index.js";
 import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy/index.js";
+import { SqsQueueRedrivePolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-policy/index.js";
 import { Construct } from "constructs";
 import { SQS_MAX_MESSAGE_BYTES } from "../../sdk/client/src/contract.ts";
 import { type DeploymentConfig, deadLetterName, type QueueConfig, queueName } from "../config.ts";
@@ -8,7 +9,12 @@ import type { ServiceRole } from "../role.ts";
 /** Both flags belong together: high throughput needs deduplication per group, and each is refused without the other. */
 const highThroughput = { deduplicationScope: "messageGroup", fifoThroughputLimit: "perMessageGroupId" } as const;
 
-/** A FIFO queue and the dead-letter queue behind it. */
+/**
+ * A FIFO queue and the dead-letter queue behind it.
+ *
+ * The dead-letter queue is there under failure policy `park`, too, though nothing new goes into it: another policy then destroys
+ * no queue that may hold messages, and the plan of it is small.
+ */
 export class FifoQueue extends Construct {
   readonly config: QueueConfig;
   /** The queue's name in SQS. */
@@ -44,9 +50,17 @@ export class FifoQueue extends Construct {
       maxMessageSize: config.maxMessageBytes,
       receiveWaitTimeSeconds: 20,
       sqsManagedSseEnabled: true,
-      redrivePolicy: JSON.stringify({ deadLetterTargetArn: deadLetter.arn, maxReceiveCount: config.maxReceiveCount }),
       ...lifecycle,
     });
+
+    if (config.maxReceiveCount !== undefined) {
+      // A resource of its own: as an argument of the queue it would stay in AWS once it is taken out here, since the provider
+      // takes a missing one for "as it is".
+      new SqsQueueRedrivePolicy(this, "redrive", {
+        queueUrl: queue.url,
+        redrivePolicy: JSON.stringify({ deadLetterTargetArn: deadLetter.arn, maxReceiveCount: config.maxReceiveCount }),
+      });
+    }
 
     new SqsQueueRedriveAllowPolicy(this, "redrive-allow", {
       queueUrl: deadLetter.url,
@@ -66,13 +80,14 @@ export class FifoQueue extends Construct {
     role.allow("SendMessages", ["sqs:SendMessage"], [this.arn]);
   }
 
-  /** Lets a role take messages from the queue and set refused ones aside in its dead-letter queue. */
+  /** Lets a role take messages from the queue and, under `dead-letter`, set refused ones aside in its dead-letter queue. */
   grantConsume(role: ServiceRole): void {
     role.allow(
       "ConsumeMessages",
       ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
       [this.arn],
     );
-    role.allow("DeadLetterMessages", ["sqs:SendMessage"], [this.deadLetterArn]);
+    if (this.config.failurePolicy === "dead-letter")
+      role.allow("DeadLetterMessages", ["sqs:SendMessage"], [this.deadLetterArn]);
   }
 }

@@ -3,6 +3,9 @@ import { Construct } from "constructs";
 import { type DeploymentConfig, parkingLotName } from "../config.ts";
 import type { ServiceRole } from "../role.ts";
 
+/** The sparse index with one entry for each group that has parked messages. */
+const PARKED_GROUPS_INDEX = "parked-groups";
+
 /**
  * The parking-lot table: one for all queues. Its keys are fixed from the first deployment on, since a change of them
  * would replace the table.
@@ -25,7 +28,7 @@ export class ParkingLot extends Construct {
         { name: "parkedAt", type: "S" },
       ],
       globalSecondaryIndex: [
-        { name: "parked-groups", hashKey: "parkedQueue", rangeKey: "parkedAt", projectionType: "KEYS_ONLY" },
+        { name: PARKED_GROUPS_INDEX, hashKey: "parkedQueue", rangeKey: "parkedAt", projectionType: "KEYS_ONLY" },
       ],
       ttl: { attributeName: "expiresAt", enabled: true },
       pointInTimeRecovery: { enabled: true },
@@ -37,8 +40,21 @@ export class ParkingLot extends Construct {
     this.arn = table.arn;
   }
 
-  /** Lets a role count the failed attempts of a message, and forget them. */
-  grantCountAttempts(role: ServiceRole): void {
-    role.allow("CountAttempts", ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [this.arn]);
+  /**
+   * Lets a role park messages and carry out what a person wants done with them. The same permissions count failed attempts and
+   * mark starts, which is why they are needed under every failure policy; and what was parked before a change of policy can
+   * still be delivered.
+   */
+  grantPark(role: ServiceRole): void {
+    role.allow(
+      "ParkMessages",
+      ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+      [this.arn],
+    );
+  }
+
+  /** Lets a role list the groups that have parked messages, by the index alone: it reads no body. */
+  grantListParkedGroups(role: ServiceRole): void {
+    role.allow("ListParkedGroups", ["dynamodb:Query"], [`${this.arn}/index/${PARKED_GROUPS_INDEX}`]);
   }
 }

@@ -155,6 +155,7 @@ export function deleteQueue(queues: Queues, name: string): void {
     queues.store.deleteDeliveriesOfQueue.run(queue.id);
     queues.store.deleteMessagesOfQueue.run(queue.id);
     queues.store.deleteDuplicatesOfQueue.run(queue.id);
+    queues.store.deleteMovesOfQueue.run(queue.id);
     queues.store.deleteQueue.run(queue.id);
     queues.store.saveDeletedQueue.run(name, queues.now());
   });

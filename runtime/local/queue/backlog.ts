@@ -71,6 +71,11 @@ export class Backlog {
     return this.#first;
   }
 
+  /** The message that was sent last. */
+  get newest(): Entry | undefined {
+    return this.#last;
+  }
+
   /** When a waiting group may become ready, in milliseconds; undefined when none waits. */
   get nextEventAt(): number | undefined {
     return this.#waiting.peek()?.key;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { allowsRedrive, readSettings } from "./attributes.ts";
 import type { Entry } from "./backlog.ts";
 import { invalidParameter } from "./errors.ts";
@@ -34,11 +33,11 @@ export function deadLetterTarget(queues: Queues, queue: Queue): DeadLetterTarget
 
 /**
  * Moves a message, within `queues.write`. It keeps message id, group, attributes and receive count (which SQS counts
- * "across all queues"); sequence number, deduplication id and sent time are new.
+ * "across all queues"); sequence number, deduplication id (its message id) and sent time are new.
  */
 export function deadLetter(queues: Queues, queue: Queue, entry: Entry, target: Queue, now: number): void {
   const sequence = queues.nextSequence();
-  queues.store.moveMessage.run(sequence, target.id, randomUUID(), now, queue.arn, entry.sequence);
+  queues.store.moveMessage.run(sequence, target.id, entry.messageId, now, queue.arn, entry.sequence);
   queues.forget(queue, entry, now);
   const { messageId, receiveCount, firstReceivedAt, receivedAt, group } = entry;
   queues.store.saveDelivery.run(sequence, receiveCount, firstReceivedAt, receivedAt, 0);

@@ -3,6 +3,7 @@ import { LOCAL_ACCOUNT_ID } from "../account.ts";
 import * as administration from "./administration.ts";
 import type { BatchOutcome } from "./check-batch.ts";
 import type { OutgoingMessage, ReceivedMessage, SentMessage } from "./message.ts";
+import { type MoveRequest, type MoveTask, MoveTasks } from "./move-tasks.ts";
 import { type QueueEvents, Queues } from "./queues.ts";
 import { type ReceiveOptions, receive } from "./receive.ts";
 import { send, sendBatch } from "./send.ts";
@@ -25,6 +26,7 @@ export class QueueEngine extends EventEmitter<QueueEvents> {
   readonly accountId: string;
   readonly region: string;
   readonly #queues: Queues;
+  readonly #moveTasks: MoveTasks;
   #closed = false;
 
   /**
@@ -40,17 +42,20 @@ export class QueueEngine extends EventEmitter<QueueEvents> {
     this.region = region;
     this.accountId = accountId;
     this.#queues = new Queues({ file, region, accountId, now, events: this });
+    this.#moveTasks = new MoveTasks(this.#queues);
   }
 
   /** Ends the waiting receives (with no messages) and closes the file. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#moveTasks.close();
     this.#queues.close();
   }
 
-  /** Looks at the clock again: ends polls and releases groups whose time has come. For tests that move an injected clock. */
+  /** Looks at the clock again: moves, polls and groups whose time has come go on. For tests that move an injected clock. */
   tick(): void {
+    this.#moveTasks.tick();
     for (const queue of this.#queues.all()) {
       queue.backlog.settle(this.#queues.now());
       queue.polls.run();
@@ -217,5 +222,38 @@ export class QueueEngine extends EventEmitter<QueueEvents> {
     entries: readonly { readonly id: string; readonly receiptHandle: string }[],
   ): BatchOutcome<{ readonly id: string }> {
     return settle.deleteMessageBatch(this.#queues, name, entries);
+  }
+  // --- message move tasks: out of a dead-letter queue again ---
+
+  /**
+   * Starts to move what a dead-letter queue holds now, oldest first. It goes on in the background, over restarts too.
+   *
+   * @returns the task's handle
+   * @throws SqsError `ResourceNotFoundException` (no such source or destination), `InvalidParameterValue` (no dead-letter queue,
+   *   its own destination, the rate, a task is running already)
+   * @example engine.startMoveTask({ sourceArn: engine.queueArn("orders-dead-letter.fifo"), maxPerSecond: 10 });
+   */
+  startMoveTask(request: MoveRequest): string {
+    return this.#moveTasks.start(request);
+  }
+
+  /**
+   * A queue's move tasks, the most recent first.
+   *
+   * @param maxResults 1 to 10. @default 1
+   * @throws SqsError `ResourceNotFoundException`, `InvalidParameterValue`
+   */
+  moveTasks(sourceArn: string, maxResults?: number): MoveTask[] {
+    return this.#moveTasks.list(sourceArn, maxResults);
+  }
+
+  /**
+   * Ends a running task; what it has moved stays moved.
+   *
+   * @returns how many messages it has moved
+   * @throws SqsError `InvalidParameterValue` (no handle), `ResourceNotFoundException`, `UnsupportedOperation` (it has ended)
+   */
+  cancelMoveTask(taskHandle: string): number {
+    return this.#moveTasks.cancel(taskHandle);
   }
 }

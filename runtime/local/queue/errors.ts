@@ -18,6 +18,7 @@ export type SqsErrorCode =
   | "QueueDoesNotExist"
   | "QueueNameExists"
   | "ReceiptHandleIsInvalid"
+  | "ResourceNotFoundException"
   | "SerializationException"
   | "TooManyEntriesInBatchRequest"
   | "UnsupportedOperation";
@@ -63,6 +64,7 @@ const SHAPES: Readonly<Record<SqsErrorCode, Shape>> = {
   QueueDoesNotExist: legacy("QueueDoesNotExist"),
   QueueNameExists: modelled("QueueNameExists", "QueueAlreadyExists"),
   ReceiptHandleIsInvalid: modelled("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404),
+  ResourceNotFoundException: modelled("ResourceNotFoundException", "ResourceNotFoundException", 404),
   SerializationException: framework("SerializationException", "MalformedInput"),
   TooManyEntriesInBatchRequest: legacy("TooManyEntriesInBatchRequest"),
   UnsupportedOperation: legacy("UnsupportedOperation"),

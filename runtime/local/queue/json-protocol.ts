@@ -11,6 +11,7 @@ import {
   type SentMessage,
   systemAttributes,
 } from "./message.ts";
+import type { MoveTask } from "./move-tasks.ts";
 
 /** What an action runs with besides its parameters. */
 export interface ActionContext {
@@ -47,6 +48,12 @@ const receive = queue.extend({
   AttributeNames: z.array(z.string()).nullish(),
   MessageSystemAttributeNames: z.array(z.string()).nullish(),
   MessageAttributeNames: z.array(z.string()).nullish(),
+});
+const arn = z.string().default("");
+const move = z.object({
+  SourceArn: arn,
+  DestinationArn: z.string().nullish(),
+  MaxNumberOfMessagesPerSecond: z.int().nullish(),
 });
 const batch = <Entry extends z.ZodType>(entry: Entry) => queue.extend({ Entries: z.array(entry).default([]) });
 const id = z.string().default("");
@@ -161,7 +168,10 @@ function receivedAnswer(received: ReceivedMessage, system: readonly string[], cu
   const wanted = Object.entries(received.messageAttributes).filter(([name]) =>
     custom.some(
       (pattern) =>
-        pattern === "All" || pattern === name || (pattern.endsWith(".*") && name.startsWith(pattern.slice(0, -1))),
+        pattern === "All" ||
+        pattern === ".*" ||
+        pattern === name ||
+        (pattern.endsWith(".*") && name.startsWith(pattern.slice(0, -1))),
     ),
   );
   const messageAttributes = wanted.map(([name, { dataType, stringValue, binaryValue }]) => [
@@ -182,6 +192,18 @@ function receivedAnswer(received: ReceivedMessage, system: readonly string[], cu
         }),
   };
 }
+
+const moveTaskAnswer = (task: MoveTask) => ({
+  TaskHandle: task.taskHandle,
+  Status: task.status,
+  SourceArn: task.sourceArn,
+  DestinationArn: task.destinationArn,
+  MaxNumberOfMessagesPerSecond: task.maxPerSecond,
+  ApproximateNumberOfMessagesMoved: task.moved,
+  ApproximateNumberOfMessagesToMove: task.toMove,
+  FailureReason: task.failureReason,
+  StartedTimestamp: task.startedAt,
+});
 
 /** An action on one queue: its parameters, parsed, and the queue's name. */
 const onQueue =
@@ -332,9 +354,24 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   }),
   AddPermission: unsupported("AddPermission"),
   RemovePermission: unsupported("RemovePermission"),
-  StartMessageMoveTask: unsupported("StartMessageMoveTask"),
-  CancelMessageMoveTask: unsupported("CancelMessageMoveTask"),
-  ListMessageMoveTasks: unsupported("ListMessageMoveTasks"),
+  StartMessageMoveTask: (input, { engine }) => {
+    const { SourceArn, DestinationArn, MaxNumberOfMessagesPerSecond } = parse(move, input);
+    const TaskHandle = engine.startMoveTask({
+      sourceArn: SourceArn,
+      destinationArn: DestinationArn ?? undefined,
+      maxPerSecond: MaxNumberOfMessagesPerSecond ?? undefined,
+    });
+    return { TaskHandle };
+  },
+  ListMessageMoveTasks: (input, { engine }) => {
+    const schema = z.object({ SourceArn: arn, MaxResults: z.int().nullish() });
+    const { SourceArn, MaxResults } = parse(schema, input);
+    return { Results: engine.moveTasks(SourceArn, MaxResults ?? undefined).map(moveTaskAnswer) };
+  },
+  CancelMessageMoveTask: (input, { engine }) => {
+    const { TaskHandle } = parse(z.object({ TaskHandle: z.string().default("") }), input);
+    return { ApproximateNumberOfMessagesMoved: engine.cancelMoveTask(TaskHandle) };
+  },
 };
 
 /**

@@ -30,3 +30,12 @@ export const QUEUE_NAME_PATTERN = /^(?=.{1,80}$)[A-Za-z0-9_-]+\.fifo$/;
 
 /** What a body must not contain: anything but #x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF (API reference, `SendMessage`). */
 export const FORBIDDEN_BODY_CHARACTER = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+
+/** Highest rate of a message move task, in messages a second (API reference, `StartMessageMoveTask`). */
+export const MAX_MOVE_RATE = 500;
+
+/** Longest that a message move task runs, in milliseconds (36 hours; Developer Guide, "dead-letter queue redrive"). */
+export const MAX_MOVE_MILLISECONDS = 129_600_000;
+
+/** Most message move tasks of a queue that can be listed (API reference, `ListMessageMoveTasks`); older ones are forgotten. */
+export const MAX_MOVE_TASKS_LISTED = 10;

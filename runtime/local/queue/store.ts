@@ -35,6 +35,11 @@ const TABLES = `
     sequence INTEGER PRIMARY KEY, queue_id INTEGER NOT NULL, scope TEXT NOT NULL, id TEXT NOT NULL,
     message_id TEXT NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (queue_id, scope, id)
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS moves (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, task_id TEXT NOT NULL, queue_id INTEGER NOT NULL, destination_arn TEXT,
+    max_per_second INTEGER, last_sequence INTEGER NOT NULL, started_at INTEGER NOT NULL, to_move INTEGER NOT NULL,
+    moved INTEGER NOT NULL, status TEXT NOT NULL, failure_reason TEXT
+  ) STRICT;
 `;
 
 type Row = Record<string, SQLOutputValue>;
@@ -67,6 +72,7 @@ export class Store {
   readonly insertMessage: StatementSync;
   readonly selectMessage: StatementSync;
   readonly moveMessage: StatementSync;
+  readonly redriveMessage: StatementSync;
   readonly deleteMessage: StatementSync;
   readonly deleteMessagesOfQueue: StatementSync;
   readonly selectBacklog: StatementSync;
@@ -83,6 +89,13 @@ export class Store {
   readonly deleteQueue: StatementSync;
   readonly saveDeletedQueue: StatementSync;
   readonly selectDeletedQueue: StatementSync;
+  readonly insertMove: StatementSync;
+  readonly selectMove: StatementSync;
+  readonly selectMoves: StatementSync;
+  readonly selectRunningMoves: StatementSync;
+  readonly updateMove: StatementSync;
+  readonly deleteOldMoves: StatementSync;
+  readonly deleteMovesOfQueue: StatementSync;
   readonly selectMeta: StatementSync;
   readonly saveMeta: StatementSync;
 
@@ -109,6 +122,9 @@ export class Store {
     this.selectMessage = prepare("SELECT * FROM messages WHERE sequence = ?");
     this.moveMessage = prepare(`
       INSERT INTO messages SELECT ?, ?, group_id, message_id, ?, ?, ?, trace_header, message_attributes, body
+      FROM messages WHERE sequence = ?`);
+    this.redriveMessage = prepare(`
+      INSERT INTO messages SELECT ?, ?, group_id, ?, ?, ?, NULL, trace_header, message_attributes, body
       FROM messages WHERE sequence = ?`);
     this.deleteMessage = prepare("DELETE FROM messages WHERE sequence = ?");
     this.deleteMessagesOfQueue = prepare("DELETE FROM messages WHERE queue_id = ?");
@@ -138,6 +154,15 @@ export class Store {
     this.deleteQueue = prepare("DELETE FROM queues WHERE id = ?");
     this.saveDeletedQueue = prepare("INSERT OR REPLACE INTO deleted_queues VALUES (?, ?)");
     this.selectDeletedQueue = prepare("SELECT deleted_at FROM deleted_queues WHERE name = ?");
+    this.insertMove = prepare("INSERT INTO moves VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 0, 'RUNNING', NULL)");
+    this.selectMove = prepare("SELECT * FROM moves WHERE id = ?");
+    this.selectMoves = prepare("SELECT * FROM moves WHERE queue_id = ? ORDER BY id DESC");
+    this.selectRunningMoves = prepare("SELECT * FROM moves WHERE status = 'RUNNING'");
+    this.updateMove = prepare("UPDATE moves SET status = ?, moved = ?, failure_reason = ? WHERE id = ?");
+    this.deleteOldMoves = prepare(`
+      DELETE FROM moves WHERE queue_id = ?
+        AND id NOT IN (SELECT id FROM moves WHERE queue_id = ? ORDER BY id DESC LIMIT ?)`);
+    this.deleteMovesOfQueue = prepare("DELETE FROM moves WHERE queue_id = ?");
     this.selectMeta = prepare("SELECT value FROM meta WHERE name = ?");
     this.saveMeta = prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
   }

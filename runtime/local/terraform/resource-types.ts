@@ -48,6 +48,7 @@ const functionArn = arn("lambda", (subject) => `function:${subject.text("functio
 const permissionsUnchecked =
   "permissions: only the gateway's to send to its queues are checked here; AWS checks all of them";
 const logsAreFiles = "logs: the data folder's logs/ takes them, without retention";
+const metricsAreLines = "metrics: what they would be made of stands in the data folder's logs/consumer.jsonl";
 const addressOnly = { id: identity } as const;
 
 /**
@@ -56,6 +57,7 @@ const addressOnly = { id: identity } as const;
  */
 export const RESOURCE_TYPES: Readonly<Record<string, ResourceType>> = {
   aws_sqs_queue: { computed: { id: queueUrl, url: queueUrl, arn: arn("sqs", argument("name")) } },
+  aws_sqs_queue_redrive_policy: { computed: { id: argument("queue_url") } },
   aws_sqs_queue_redrive_allow_policy: { computed: { id: argument("queue_url") } },
   aws_sqs_queue_policy: { computed: { id: argument("queue_url") }, ignoredBecause: permissionsUnchecked },
   aws_dynamodb_table: {
@@ -99,6 +101,13 @@ export const RESOURCE_TYPES: Readonly<Record<string, ResourceType>> = {
   aws_cloudwatch_log_group: {
     computed: { id: argument("name"), arn: arn("logs", (subject) => `log-group:${subject.text("name")}`) },
     ignoredBecause: logsAreFiles,
+  },
+  aws_cloudwatch_log_metric_filter: { computed: { id: argument("name") }, ignoredBecause: metricsAreLines },
+  aws_cloudwatch_event_rule: {
+    computed: { id: argument("name"), arn: arn("events", (subject) => `rule/${subject.text("name")}`) },
+  },
+  aws_cloudwatch_event_target: {
+    computed: { id: (subject) => `${subject.text("rule")}-${subject.text("target_id")}` },
   },
 
   aws_api_gateway_rest_api: {
