@@ -17,8 +17,10 @@ export interface Subject {
   readonly idempotencyKey: string;
   /** Attempts of a parked message before it was parked. */
   readonly attemptsBefore: number;
-  /** Whether attempts can have been counted since; the happy path reads nothing. */
+  /** Whether attempts can have been counted; the happy path reads nothing. */
   readonly mayBeCounted: boolean;
+  /** Of a parked message, when its last attempt before it was parked failed: what was counted up to then is over. */
+  readonly lastFailureAt?: string | undefined;
   /** Whether it may be the one that killed the function: its start is then marked. */
   readonly isSuspect: boolean;
 }
@@ -57,6 +59,8 @@ export async function attemptDelivery(
       ports.started.mark(queue, subject, ports.uniqueId()),
     );
     if (starts !== undefined && starts > MOST_CRASHES) {
+      // Before it is refused, or the marks would refuse it once more when a person wants it delivered. A throw makes it wait.
+      await ports.started.clear(queue.name, subject);
       const detail = `${MOST_CRASHES} deliveries ended with the function`;
       return refused(subject, counted, "crashed", "unattempted", detail, invocation);
     }
@@ -127,10 +131,7 @@ function refused(
   return {
     kind: "refused",
     failure,
-    async forget() {
-      if (reason === "crashed") await clearMarks(subject, invocation);
-      await clearAttempts(subject, counted, invocation);
-    },
+    forget: () => clearAttempts(subject, counted, invocation),
   };
 }
 
@@ -142,10 +143,17 @@ async function readAttempts(subject: Subject, invocation: Invocation): Promise<C
   if (!subject.mayBeCounted) return NOT_COUNTED;
   const { queue, ports } = invocation;
   const read = () => ports.attempts.read(queue.name, subject);
-  return (await tolerate("attempts.failed", "read", invocation, subject, read)) ?? NOT_COUNTED;
+  const count = await tolerate("attempts.failed", "read", invocation, subject, read);
+  const { lastFailureAt = "" } = subject;
+  if (count?.firstFailureAt !== undefined && count.firstFailureAt <= lastFailureAt) {
+    // Left over from before it was parked. It has to go, or the next failure would be counted on top of it; a throw makes it wait.
+    await ports.attempts.clear(queue.name, subject);
+    return NOT_COUNTED;
+  }
+  return count ?? NOT_COUNTED;
 }
 
-/** A counter that is left over expires, and sequence numbers are never used twice; at worst a replay stops at it once. */
+/** A counter that is left over expires, sequence numbers are never used twice, and a replay knows it by its time. */
 async function clearAttempts(subject: Subject, { attempts }: Count, invocation: Invocation): Promise<void> {
   if (attempts === 0) return;
   const { queue, ports } = invocation;

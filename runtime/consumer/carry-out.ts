@@ -83,7 +83,8 @@ async function* replay(
         body: parked.body,
         idempotencyKey: parked.idempotencyKey,
         attemptsBefore: parked.attempts,
-        mayBeCounted: message.receiveCount > 1 && delivered === 0,
+        mayBeCounted: parked.attempts > 0 || (message.receiveCount > 1 && delivered === 0),
+        lastFailureAt: parked.lastFailureAt,
         // What was under way when the function was killed is the first one that is left.
         isSuspect: (isSuspect && delivered === 0) || parked.reason === "crashed",
       },
@@ -120,7 +121,8 @@ async function* replay(
 async function discard({ message, control, sequenceNumber }: Order<"discard">, invocation: Invocation): Promise<Step> {
   const { queue, ports } = invocation;
   const key = keyOf(invocation, message, control);
-  const parked = await ports.parkingLot.get(key);
+  // Nothing behind the control message is parked yet; when it comes again something may be.
+  const parked = key.sequenceNumber < sequenceNumber ? await ports.parkingLot.get(key) : undefined;
   if (parked === undefined) {
     tell(message, "discard", "nothing-to-do", invocation, { at: key.sequenceNumber });
     return SETTLED;
@@ -145,7 +147,7 @@ async function edit({ message, control, sequenceNumber }: Order<"edit">, invocat
     tell(message, "edit", "refused", invocation, { at: key.sequenceNumber, detail: parsed.fault });
     return SETTLED;
   }
-  const parked = await ports.parkingLot.get(key);
+  const parked = key.sequenceNumber < sequenceNumber ? await ports.parkingLot.get(key) : undefined;
   if (parked === undefined || parked.editedBy === sequenceNumber) {
     tell(message, "edit", "nothing-to-do", invocation, { at: key.sequenceNumber });
     return SETTLED;

@@ -147,7 +147,7 @@ async function settleMessage(
  *
  * @returns false when it is to be delivered
  */
-async function parkBehind(message: QueueMessage, idempotencyKey: string, group: Group): Promise<boolean> {
+async function parkBehind(message: QueueMessage, key: string, group: Group): Promise<boolean> {
   const { queue, ports } = group.invocation;
   if (group.oldest === undefined) group.oldest = (await ports.parkingLot.oldest(queue.name, message.groupId)) ?? null;
   const { oldest } = group;
@@ -158,7 +158,7 @@ async function parkBehind(message: QueueMessage, idempotencyKey: string, group: 
     group.oldest = { ...oldest, isMarked: true };
   }
   const failure = BEHIND;
-  await ports.parkingLot.park(toParked(queue, { message, idempotencyKey, failure }, ports.now()), false);
+  await ports.parkingLot.park(toParked(queue, { message, idempotencyKey: key, failure }, ports.now()), false);
   return true;
 }
 

@@ -60,7 +60,8 @@ export function controlMessage(control: Control, groupId: string, deduplicationI
     attributes: {
       [CONTROL_ATTRIBUTES.verb]: verb,
       ...(verb === "replay" ? {} : { [CONTROL_ATTRIBUTES.sequenceNumber]: control.sequenceNumber }),
-      ...(verb === "discard" ? { [CONTROL_ATTRIBUTES.reason]: control.reason } : {}),
+      // SQS takes no empty attribute.
+      ...(verb === "discard" && control.reason !== "" ? { [CONTROL_ATTRIBUTES.reason]: control.reason } : {}),
     },
   };
 }

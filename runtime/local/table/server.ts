@@ -1,10 +1,18 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { CreateTableCommand, DynamoDBClient, ResourceInUseException } from "@aws-sdk/client-dynamodb";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  ResourceInUseException,
+} from "@aws-sdk/client-dynamodb";
 import dynalite from "dynalite";
 import { z } from "zod";
 import { listen, stopListening } from "../listen.ts";
 import type { EmittedResource } from "../terraform/model.ts";
+
+const LOOK_EVERY_MILLISECONDS = 5;
 
 /** A running DynamoDB with the deployment's tables. */
 export interface TableServer {
@@ -75,12 +83,22 @@ export async function startTableServer(options: {
       // It was created by an earlier run in the same data folder.
       if (!(error instanceof ResourceInUseException)) throw error;
     });
+    await isActive(client, table.input.TableName);
   }
   client.destroy();
   return {
     url,
     close: () => stopListening(server),
   };
+}
+
+/** dynalite answers a little before the table can be used. */
+async function isActive(client: DynamoDBClient, TableName: string | undefined): Promise<void> {
+  for (;;) {
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+    if (Table?.TableStatus === "ACTIVE") return;
+    await sleep(LOOK_EVERY_MILLISECONDS);
+  }
 }
 
 function createTable(resource: EmittedResource): CreateTableCommand {
