@@ -42,6 +42,8 @@ const queueFields = z.strictObject({
    * `park`: it is stored in the parking lot, and so is every later message of its group, untried and in order, until a person
    * has put the first one right. Nothing of a group is delivered past a message that was not; other groups go on.
    *
+   * Before it is changed, the queue and its parking lot have to be empty: see F43 and F44 of docs/order-and-loss.md.
+   *
    * @default "dead-letter"
    */
   failurePolicy: z.enum(["dead-letter", "park"]).default("dead-letter"),
@@ -280,7 +282,7 @@ const producerRules: readonly Rule<ProducerConfig>[] = [
 
 /**
  * The consumer starts no delivery unless this much is left behind it for what follows a failure, in milliseconds. It is the
- * consumer's own number (`runtime/consumer/settle.ts`), which the stacks do not import; a test holds the two together.
+ * consumer's own number (`runtime/consumer/ports.ts`), which the stacks do not import; a test holds the two together.
  */
 export const FAILING_PATH_RESERVE_MILLISECONDS = 7_000;
 
