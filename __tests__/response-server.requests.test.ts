@@ -113,13 +113,28 @@ test("writes a transSeq as it was sent, one line each", async () => {
 
 test("gives a repeated key the first answer and writes no second line", async () => {
   await using served = await serve();
-  const body = '{"data":{"transSeq":"1","http_status":500,"t":"ä"}}';
+  const body = '{"data":{"transSeq":"1","http_status":"200","t":"ä"}}';
   const first = await served.post(body, { "idempotency-key": "k" });
   assert.deepEqual(await served.post(body, { "idempotency-key": "k" }), first);
   assert.deepEqual(await served.post('{"data":{"transSeq":"2"}}', { "idempotency-key": "k" }), first);
   await served.post(body, { "idempotency-key": "other" });
   assert.equal((await served.requests()).length, 2);
   assert.deepEqual(await served.sequences(), ["1", "1"]);
+});
+
+test("deals anew with a refused key whose body was edited, and with no other one", async () => {
+  await using served = await serve();
+  const refused = '{"data":{"transSeq":"1","http_status":422}}';
+  const edited = '{"data":{"transSeq":"1","http_status":200}}';
+  const key = { "idempotency-key": "k" };
+  const first = await served.post(refused, key);
+  assert.match(first.text, /^{"status_code":422,/);
+  assert.deepEqual(await served.post(refused, key), first);
+  assert.equal((await served.requests()).length, 1);
+  const second = await served.post(edited, key);
+  assert.match(second.text, /^{"status_code":200,/);
+  assert.deepEqual(await served.post(refused, key), second);
+  assert.equal((await served.requests()).length, 2);
 });
 
 test("writes once when the same key comes several times at the same moment", async () => {

@@ -41,7 +41,8 @@ const KEEP_ALIVE_MILLISECONDS = 65_000;
  * Starts the example backend.
  *
  * `POST /` takes `{"data":{...}}`, writes it to both logs and answers `{"status_code","content"}` once they are on disk. A repeated
- * `idempotency-key` gets the first answer, without delay, and writes nothing, also after a restart. `GET /health` answers
+ * `idempotency-key` gets the first answer, without delay, and writes nothing, also after a restart; but for a body that was edited
+ * after it was refused, which is dealt with anew. `GET /health` answers
  * `{"status":"ok"}`. Every other answer is `{"message","code"}` with a 4xx, or a 503 when the logs cannot be written.
  *
  * @throws the file system's errors, and the network's when the port is taken

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openLineFile } from "./line-file.ts";
-import { answerOf, parseRequest, type ResponseRequest, sequenceLine } from "./request.ts";
+import { answerOf, isAccepted, parseRequest, type ResponseRequest, sequenceLine } from "./request.ts";
 
 /** What the consumer's headers said about a request. */
 export interface RequestMeta {
@@ -21,7 +21,10 @@ export interface Journal {
   /**
    * Writes a request once and gives its answer.
    *
-   * @returns the answer, and whether this is a repetition. A key that was written before gets the answer of that time.
+   * A key that was written before gets the answer of that time, unless that was a refusal and the body is another one now: a
+   * person has edited the message, and it is dealt with anew under its old key.
+   *
+   * @returns the answer, and whether this is a repetition
    * @throws the file system's errors: nothing is written then
    */
   record(request: ResponseRequest, meta: RequestMeta): Promise<{ readonly answer: string; readonly repeated: boolean }>;
@@ -78,7 +81,10 @@ export async function openJournal(directory: string): Promise<Journal> {
       const key = meta.idempotencyKey;
       if (key === undefined) return { answer: await write(request, meta), repeated: false };
       const place = places.get(key);
-      if (place !== undefined) return { answer: await replay(place), repeated: true };
+      const written = place === undefined ? undefined : await read(place);
+      if (written !== undefined && (isAccepted(written) || written.text === request.text)) {
+        return { answer: answerOf(written), repeated: true };
+      }
       const other = underWay.get(key);
       if (other !== undefined) return { answer: await other, repeated: true };
       const first = write(request, meta).finally(() => underWay.delete(key));
@@ -103,11 +109,11 @@ export async function openJournal(directory: string): Promise<Journal> {
     return answerOf(request);
   }
 
-  async function replay({ offset, length }: Place): Promise<string> {
+  async function read({ offset, length }: Place): Promise<ResponseRequest> {
     const line = await requests.read(offset, length);
     // In the line, a comma stands where the body ended.
     line[length - 1] = "}".charCodeAt(0);
-    return answerOf(parseRequest(line));
+    return parseRequest(line);
   }
 
   async function commitAll(): Promise<void> {

@@ -52,6 +52,11 @@ export function answerOf({ text, data }: ResponseRequest): string {
   return `{"status_code":${JSON.stringify(Object.hasOwn(data, "http_status") ? data["http_status"] : 200)},"content":${text}}`;
 }
 
+/** Whether {@link answerOf} says 200, which the consumer takes for accepted. */
+export function isAccepted({ data }: ResponseRequest): boolean {
+  return !Object.hasOwn(data, "http_status") || data["http_status"] === 200 || data["http_status"] === "200";
+}
+
 /**
  * The line for `res_server_Seq.txt`: `data.transSeq`, a string as it is and anything else as JSON.
  *
