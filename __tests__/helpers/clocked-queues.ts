@@ -7,7 +7,7 @@ import { SqsError } from "../../runtime/local/queue/errors.ts";
 import { runJsonAction } from "../../runtime/local/queue/json-protocol.ts";
 import { COPY_ATTRIBUTES } from "../../runtime/message.ts";
 import { systemClock } from "../../sdk/client/src/clock.ts";
-import { type Fault, type Proxied, serveFaults } from "./fault-proxy.ts";
+import { type Fault, PASS, type Proxied, serveFaults } from "./fault-proxy.ts";
 import { engineWithClock, REGION } from "./queue-engine.ts";
 
 /** What one request to SQS is about. */
@@ -41,7 +41,7 @@ export async function serveClockedQueues(t: TestContext) {
     }
   });
   const target = await listen(server);
-  let script: (call: Call) => Fault = () => ({ kind: "pass" });
+  let script: (call: Call) => Fault = passAll;
   const proxy = await serveFaults(t, {
     target,
     clock: systemClock,
@@ -57,6 +57,7 @@ export async function serveClockedQueues(t: TestContext) {
     sqs.destroy();
     await stopListening(server);
   });
+  const urls = `${target}/${clocked.engine.accountId}`;
   let queues = 0;
   return {
     ...clocked,
@@ -72,11 +73,10 @@ export async function serveClockedQueues(t: TestContext) {
       const source = `source-${queues}.fifo`;
       const deadLetter = `dead-letter-${queues}.fifo`;
       for (const name of [source, deadLetter]) clocked.engine.createQueue(name, { FifoQueue: "true" });
-      const url = (name: string) => `${target}/${clocked.engine.accountId}/${name}`;
       return {
         source,
         deadLetter,
-        queue: { sqs, queueUrl: url(source), deadLetterUrl: url(deadLetter) },
+        queue: { sqs, queueUrl: `${urls}/${source}`, deadLetterUrl: `${urls}/${deadLetter}` },
         /** A copy, as the consumer puts it there, with the body as key. @returns its id in the dead-letter queue */
         refuse(groupId: string, body: string): string {
           const original = crypto.randomUUID();
@@ -112,6 +112,10 @@ export async function serveClockedQueues(t: TestContext) {
       };
     },
   };
+}
+
+function passAll(): Fault {
+  return PASS;
 }
 
 function actionOf({ headers }: Proxied): string {

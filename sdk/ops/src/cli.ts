@@ -1,0 +1,43 @@
+import { Command, CommanderError } from "commander";
+import { splitLocal } from "./commands/argv.ts";
+import { dlqCommand } from "./commands/dlq.ts";
+import { parkedCommand } from "./commands/parked.ts";
+import { EXIT } from "./errors.ts";
+
+const EXIT_CODES = `
+Exit codes:
+  0    done
+  1    failed
+  2    a usage error; or nothing was done, since it was not confirmed
+  3    sent, but its effect was not seen in time: it goes on
+  4    a replay stopped at a message that was refused again
+  130  Ctrl-C`;
+
+const program = new Command("fifo-ops")
+  .description("Shows where a FIFO Gateway's messages are, and puts them right.")
+  .addCommand(parkedCommand())
+  .addCommand(dlqCommand())
+  .addHelpText("after", EXIT_CODES);
+configure(program);
+
+// Whoever read this is gone (`fifo-ops parked list | head -1`).
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit(EXIT.failed));
+
+try {
+  await program.parseAsync(splitLocal(process.argv.slice(2)), { from: "user" });
+} catch (error) {
+  // It has been told: commander throws what would have ended the process.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.code === "commander.helpDisplayed" ? EXIT.done : EXIT.usage;
+}
+
+/** Settings that commander passes on to commands which it creates itself, and to no others. */
+function configure(command: Command): void {
+  command
+    .exitOverride()
+    .helpCommand(false)
+    .helpOption("--help", "show this")
+    .allowExcessArguments(false)
+    .showHelpAfterError("(--help lists arguments and options)");
+  for (const sub of command.commands) configure(sub);
+}

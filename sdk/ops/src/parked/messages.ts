@@ -1,0 +1,163 @@
+import { Buffer } from "node:buffer";
+import { paginateQuery, QueryCommand } from "@aws-sdk/client-dynamodb";
+import { type ItemKind, partitionKey, sequenceNumberOf } from "../../../../runtime/parking-lot/keys.ts";
+import { type Item, type ParkedMessage, parseParked } from "../../../../runtime/parking-lot/parked-message.ts";
+import type { Connection } from "../connection.ts";
+import { OpsError } from "../errors.ts";
+import { parkingLotName } from "../names.ts";
+
+/** A parked message without its body. */
+export interface ParkedSummary extends Omit<ParkedMessage, "body"> {
+  /** Of the body, in UTF-8. */
+  readonly bytes: number;
+  /** Whether its body is another than the one that was sent. */
+  readonly edited: boolean;
+}
+
+/** The message at which a group waits, as far as its wait is concerned. */
+export interface OldestParked {
+  readonly sequenceNumber: string;
+  readonly stoppedBy: string | undefined;
+}
+
+/**
+ * A group's items of one kind, as the table has them.
+ *
+ * @param range.after only those above this sequence number
+ * @param range.below only those below this one
+ */
+export async function* items(
+  { dynamodb, deployment }: Connection,
+  queue: string,
+  groupId: string,
+  kind: ItemKind,
+  range: {
+    readonly after?: string | undefined;
+    readonly below?: string | undefined;
+    readonly newestFirst?: boolean;
+  } = {},
+  projection?: string,
+): AsyncGenerator<Item, void, void> {
+  const pages = paginateQuery(
+    { client: dynamodb },
+    {
+      TableName: parkingLotName(deployment),
+      ConsistentRead: true,
+      ScanIndexForward: range.newestFirst !== true,
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
+      ProjectionExpression: projection,
+      ExpressionAttributeValues: {
+        ":pk": { S: partitionKey(queue, groupId) },
+        // Above "after" and no more: a sort key that has it as a prefix is none of ours.
+        ":first": { S: range.after === undefined ? `${kind}#` : `${kind}#${range.after}#` },
+        // A sequence number ends before "~"; that of the control message itself is never a parked message's.
+        ":last": { S: `${kind}#${range.below ?? "~"}` },
+      },
+    },
+  );
+  for await (const { Items = [] } of pages) yield* Items;
+}
+
+/**
+ * Sequence numbers of a group's parked messages, oldest first. DynamoDB reads the bodies for it, and sends none.
+ *
+ * @throws the SDK's errors
+ */
+export async function sequenceNumbers(
+  connection: Connection,
+  queue: string,
+  groupId: string,
+  range: { readonly after?: string | undefined; readonly below?: string | undefined } = {},
+): Promise<string[]> {
+  const found: string[] = [];
+  for await (const item of items(connection, queue, groupId, "parked", range, "sk")) found.push(sequenceNumberOf(item));
+  return found;
+}
+
+/**
+ * The group's oldest parked message: one item of a consistent read.
+ *
+ * @returns undefined when nothing is parked
+ * @throws the SDK's errors
+ */
+export async function oldestParked(
+  { dynamodb, deployment }: Connection,
+  queue: string,
+  groupId: string,
+): Promise<OldestParked | undefined> {
+  const { Items } = await dynamodb.send(
+    new QueryCommand({
+      TableName: parkingLotName(deployment),
+      ConsistentRead: true,
+      Limit: 1,
+      KeyConditionExpression: "pk = :pk AND begins_with(sk, :parked)",
+      ProjectionExpression: "sk, stoppedBy",
+      ExpressionAttributeValues: { ":pk": { S: partitionKey(queue, groupId) }, ":parked": { S: "parked#" } },
+    }),
+  );
+  const [item] = Items ?? [];
+  if (item === undefined) return undefined;
+  return { sequenceNumber: sequenceNumberOf(item), stoppedBy: item["stoppedBy"]?.S };
+}
+
+/**
+ * One item of a group, by a Query: then all of `fifo-ops` needs no other permission on the table.
+ *
+ * @returns undefined when there is none
+ * @throws the SDK's errors
+ */
+export async function findItem(
+  connection: Connection,
+  queue: string,
+  groupId: string,
+  kind: ItemKind,
+  sequenceNumber: string,
+): Promise<Item | undefined> {
+  const { dynamodb, deployment } = connection;
+  const { Items } = await dynamodb.send(
+    new QueryCommand({
+      TableName: parkingLotName(deployment),
+      ConsistentRead: true,
+      KeyConditionExpression: "pk = :pk AND sk = :sk",
+      ExpressionAttributeValues: {
+        ":pk": { S: partitionKey(queue, groupId) },
+        ":sk": { S: `${kind}#${sequenceNumber}` },
+      },
+    }),
+  );
+  return Items?.[0];
+}
+
+/**
+ * The parked message of that number, or the group's oldest one.
+ *
+ * @throws OpsError `NOT_PARKED`; the SDK's errors
+ */
+export async function parkedMessage(
+  connection: Connection,
+  queue: string,
+  groupId: string,
+  sequenceNumber: string | undefined,
+): Promise<ParkedMessage> {
+  if (sequenceNumber !== undefined) {
+    const item = await findItem(connection, queue, groupId, "parked", sequenceNumber);
+    if (item !== undefined) return parseParked(item);
+    throw notParked(queue, groupId, sequenceNumber);
+  }
+  const oldest = await oldestParked(connection, queue, groupId);
+  if (oldest === undefined) throw notParked(queue, groupId);
+  return parkedMessage(connection, queue, groupId, oldest.sequenceNumber);
+}
+
+/** Nothing of that name is parked. */
+export function notParked(queue: string, groupId: string, sequenceNumber?: string): OpsError {
+  const what = sequenceNumber === undefined ? `group ${groupId}` : `message ${sequenceNumber} of group ${groupId}`;
+  const way = sequenceNumber === undefined ? `parked list ${queue}` : `parked list ${queue} --group ${groupId}`;
+  const seen = sequenceNumber === undefined ? "groups" : "messages";
+  return new OpsError("NOT_PARKED", `${what} is not parked in ${queue}: ${way} shows the ${seen} that are`);
+}
+
+/** Leaves the body out. */
+export function summary({ body, ...message }: ParkedMessage): ParkedSummary {
+  return { ...message, bytes: Buffer.byteLength(body), edited: message.editedBy !== undefined };
+}
