@@ -24,9 +24,6 @@ export class ReferenceParkingLot {
 
   /** The ports, each call within `around`. */
   ports(around: Around, now: () => number): Pick<Ports, "parkingLot" | "attempts" | "started"> {
-    const nameOf = (queue: string, { groupId, sequenceNumber }: { groupId: string; sequenceNumber: string }) =>
-      `${queue}#${groupId}#${sequenceNumber.padStart(20, "0")}`;
-    const keyOf = (key: ParkedKey) => nameOf(key.queue, key);
     const call = <Result>(name: string, effect: () => Result) => around(effect, name);
     const change = (
       name: string,
@@ -122,8 +119,6 @@ export class ReferenceParkingLot {
 
   /** Everything that a second carrying out must not change, in a form to compare. */
   snapshot(): string {
-    const sorted = <Value>(map: ReadonlyMap<string, Value>) =>
-      [...map].toSorted(([one], [other]) => (one < other ? -1 : 1));
     const { parked, tombstones, originals } = this;
     return JSON.stringify([sorted(parked), sorted(tombstones), sorted(originals)]);
   }
@@ -139,4 +134,16 @@ export class ReferenceParkingLot {
 
 function isLater(control: string, last: string | undefined): boolean {
   return last === undefined || last < control;
+}
+
+function nameOf(queue: string, { groupId, sequenceNumber }: { groupId: string; sequenceNumber: string }): string {
+  return `${queue}#${groupId}#${sequenceNumber.padStart(20, "0")}`;
+}
+
+function sorted<Value>(map: ReadonlyMap<string, Value>): [string, Value][] {
+  return [...map].toSorted(([one], [other]) => (one < other ? -1 : 1));
+}
+
+function keyOf(key: ParkedKey): string {
+  return nameOf(key.queue, key);
 }

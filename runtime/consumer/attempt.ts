@@ -19,8 +19,8 @@ export interface Subject {
   readonly attemptsBefore: number;
   /** Whether attempts can have been counted; the happy path reads nothing. */
   readonly mayBeCounted: boolean;
-  /** Of a parked message, when its last attempt before it was parked failed: what was counted up to then is over. */
-  readonly lastFailureAt?: string | undefined;
+  /** Of a parked message, when it was last found undeliverable (ISO 8601): what was counted up to then is over. */
+  readonly countedSince?: string | undefined;
   /** Whether it may be the one that killed the function: its start is then marked. */
   readonly isSuspect: boolean;
 }
@@ -144,8 +144,8 @@ async function readAttempts(subject: Subject, invocation: Invocation): Promise<C
   const { queue, ports } = invocation;
   const read = () => ports.attempts.read(queue.name, subject);
   const count = await tolerate("attempts.failed", "read", invocation, subject, read);
-  const { lastFailureAt = "" } = subject;
-  if (count?.firstFailureAt !== undefined && count.firstFailureAt <= lastFailureAt) {
+  const { countedSince = "" } = subject;
+  if (count?.firstFailureAt !== undefined && count.firstFailureAt <= countedSince) {
     // Left over from before it was parked. It has to go, or the next failure would be counted on top of it; a throw makes it wait.
     await ports.attempts.clear(queue.name, subject);
     return NOT_COUNTED;

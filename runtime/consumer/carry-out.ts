@@ -84,7 +84,7 @@ async function* replay(
         idempotencyKey: parked.idempotencyKey,
         attemptsBefore: parked.attempts,
         mayBeCounted: parked.attempts > 0 || (message.receiveCount > 1 && delivered === 0),
-        lastFailureAt: parked.lastFailureAt,
+        countedSince: parked.lastFailureAt ?? parked.parkedAt,
         // What was under way when the function was killed is the first one that is left.
         isSuspect: (isSuspect && delivered === 0) || parked.reason === "crashed",
       },
