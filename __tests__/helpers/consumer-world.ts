@@ -423,7 +423,7 @@ function setEnvironment(variables: Readonly<Record<string, string>>): () => void
 }
 
 /** A received message as the event source puts it into the event. */
-export function toRecord(message: Message) {
+export function toRecord(message: Message, eventSourceARN = queueArn) {
   return {
     messageId: message.MessageId,
     receiptHandle: message.ReceiptHandle,
@@ -437,7 +437,7 @@ export function toRecord(message: Message) {
     ),
     md5OfBody: message.MD5OfBody,
     eventSource: "aws:sqs",
-    eventSourceARN: queueArn,
+    eventSourceARN,
     awsRegion: region,
   };
 }

@@ -1,6 +1,7 @@
-import { DeleteMessageCommand, type Message } from "@aws-sdk/client-sqs";
+import { DeleteMessageCommand } from "@aws-sdk/client-sqs";
 import { createConsumer } from "../../runtime/consumer/consumer.ts";
 import { readEnvironment } from "../../runtime/consumer/environment.ts";
+import { toRecord } from "./consumer-world.ts";
 import {
   credentials,
   deployment,
@@ -71,7 +72,7 @@ export function startOpsConsumer(
         throw error;
       });
       if (messages.length === 0) continue;
-      const Records = messages.map((message) => toRecord(name, message));
+      const Records = messages.map((message) => toRecord(message, arn(name)));
       const answer = await consumer({ Records }, { getRemainingTimeInMillis: () => 60_000 });
       const kept = new Set(answer.batchItemFailures.map((failure) => failure.itemIdentifier));
       for (const { MessageId, ReceiptHandle } of messages) {
@@ -96,36 +97,4 @@ export function startOpsConsumer(
 
 function arn(name: QueueName): string {
   return `arn:aws:sqs:${region}:000000000000:${deployment}-${name}.fifo`;
-}
-
-/** A received message as the event source puts it into the event. */
-function toRecord(name: QueueName, message: Message) {
-  return {
-    messageId: message.MessageId,
-    receiptHandle: message.ReceiptHandle,
-    body: message.Body,
-    attributes: message.Attributes,
-    messageAttributes: Object.fromEntries(
-      Object.entries(message.MessageAttributes ?? {}).map(([attribute, { StringValue, DataType }]) => [
-        attribute,
-        { stringValue: StringValue, stringListValues: [], binaryListValues: [], dataType: DataType },
-      ]),
-    ),
-    md5OfBody: message.MD5OfBody,
-    eventSource: "aws:sqs",
-    eventSourceARN: arn(name),
-    awsRegion: region,
-  };
-}
-
-/** @returns what puts the variables back to what they were */
-function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
-  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, variables);
-  return () => {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  };
 }

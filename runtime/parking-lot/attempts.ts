@@ -1,7 +1,8 @@
-import { DeleteItemCommand, type DynamoDBClient, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { giveUpAfter } from "../consumer/give-up.ts";
 import { itemKey } from "./keys.ts";
 import type { Item } from "./parked-message.ts";
+import type { ParkingLotTable } from "./table.ts";
 
 /** A message as its counter names it. */
 export interface CountedMessage {
@@ -34,22 +35,10 @@ export interface Attempts {
  * A lost answer makes the SDK send an `ADD` again, and one that was given up can still land, so a count can be too high: the
  * message is rejected an attempt early.
  *
- * @param options.callMilliseconds how long a call may take, its retries included
- * @param options.now milliseconds since the epoch
  * @throws the SDK's errors; and AttemptsError when an item has no number where the count should be
  * @example await createAttempts({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).add(queue, message) // { attempts: 1, ... }
  */
-export function createAttempts({
-  client,
-  table,
-  callMilliseconds,
-  now,
-}: {
-  readonly client: DynamoDBClient;
-  readonly table: string;
-  readonly callMilliseconds: number;
-  readonly now: () => number;
-}): Attempts {
+export function createAttempts({ client, table, callMilliseconds, now }: ParkingLotTable): Attempts {
   return {
     async read(queue, { groupId, sequenceNumber }) {
       const Key = { ...itemKey(queue, groupId, "attempts", sequenceNumber) };

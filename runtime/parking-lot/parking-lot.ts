@@ -1,7 +1,6 @@
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -18,6 +17,7 @@ import {
   toAttributes,
   toItem,
 } from "./parked-message.ts";
+import type { ParkingLotTable } from "./table.ts";
 
 /** A message as its item's key names it. */
 export interface ParkedKey {
@@ -87,21 +87,9 @@ const notLaterThan = (name: string) => `${STILL_STORED} AND (attribute_not_exist
 /**
  * The parking lot in DynamoDB.
  *
- * @param options.callMilliseconds how long a call may take, its retries included
- * @param options.now milliseconds since the epoch
  * @example await createParkingLot({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).oldest("queue-1", "10")
  */
-export function createParkingLot({
-  client,
-  table,
-  callMilliseconds,
-  now,
-}: {
-  readonly client: DynamoDBClient;
-  readonly table: string;
-  readonly callMilliseconds: number;
-  readonly now: () => number;
-}): ParkingLot {
+export function createParkingLot({ client, table, callMilliseconds, now }: ParkingLotTable): ParkingLot {
   const limited = <Result>(call: (abortSignal: AbortSignal) => Promise<Result>) => giveUpAfter(callMilliseconds, call);
   const put = (Item: Item, ConditionExpression?: string) =>
     limited((abortSignal) =>

@@ -1,6 +1,7 @@
-import { DeleteItemCommand, type DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { giveUpAfter } from "../consumer/give-up.ts";
 import { itemKey } from "./keys.ts";
+import type { ParkingLotTable } from "./table.ts";
 
 /** A message as its marker names it. */
 export interface StartedMessage {
@@ -28,22 +29,10 @@ export interface Started {
 /**
  * The markers in the parking-lot table: attribute `starts`, a set of start ids, and `expiresAt` (epoch seconds) for the table's TTL.
  *
- * @param options.callMilliseconds how long a call may take, its retries included
- * @param options.now milliseconds since the epoch
  * @throws the SDK's errors
  * @example await createStarted({ client, table: "dev-parking-lot", callMilliseconds: 900, now: Date.now }).mark(queue, message, id) // 1
  */
-export function createStarted({
-  client,
-  table,
-  callMilliseconds,
-  now,
-}: {
-  readonly client: DynamoDBClient;
-  readonly table: string;
-  readonly callMilliseconds: number;
-  readonly now: () => number;
-}): Started {
+export function createStarted({ client, table, callMilliseconds, now }: ParkingLotTable): Started {
   return {
     async mark({ name, retentionSeconds }, { groupId, sequenceNumber }, start) {
       const command = new UpdateItemCommand({
