@@ -88,3 +88,16 @@ test("a discard that comes again does not take what was parked only after it", a
   });
   assert.equal(world.accepted.size, 2);
 });
+
+test("what one suspect settled does not come again when the next one kills the function", async () => {
+  const world = await keepsItsPromises({
+    steps: [
+      { do: "send", group: "b", receives: 25, forever: "kills" },
+      { do: "send", group: "a", receives: 25 },
+      drain,
+    ],
+  });
+  // The model's random number makes the second group the first to run.
+  assert.deepEqual(world.deliveries[0]?.groupId, "a");
+  assert.equal(world.deliveries.filter(({ groupId }) => groupId === "a").length, 1);
+});

@@ -59,7 +59,7 @@ const tours: readonly Partial<Plan>[] = [
   {
     policy: "park",
     batchSize: 10,
-    pageLimit: 1,
+    pageLimit: 2,
     steps: [
       { do: "send", group: "a", says: ["rejected"] },
       { do: "send", group: "a" },

@@ -201,7 +201,7 @@ async function startFunction(t: TestContext, { variables }: ConsumerWorld) {
     const messages = await world.receive();
     assert.notEqual(messages.length, 0);
     try {
-      await runner.invoke({ Records: messages.map(toRecord) });
+      await runner.invoke({ Records: messages.map((message) => toRecord(message)) });
     } catch (error) {
       assert.match(String(error), /ended in the middle of an invocation/);
       await world.makeVisible(messages);

@@ -20,7 +20,7 @@ export interface QueueMessage {
   readonly sentAt: number;
   /** Deliveries of this message by SQS, this one included: a receive is not an attempt. */
   readonly receiveCount: number;
-  /** String attributes of the message. The gateway cannot set any: they come from redriven copies. */
+  /** String attributes of the message. The gateway cannot set any: redriven copies have them, and control messages. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 

@@ -206,7 +206,7 @@ export async function startConsumerWorld(options: {
     await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries }));
   };
   const run = (messages: readonly Message[], getRemainingTimeInMillis: () => number) =>
-    consumer({ Records: messages.map(toRecord) }, { getRemainingTimeInMillis });
+    consumer({ Records: messages.map((message) => toRecord(message)) }, { getRemainingTimeInMillis });
   const invoke: ConsumerWorld["invoke"] = async (messages, remaining = () => 60_000) => {
     const answer = await run(messages, remaining);
     const kept = new Set(answer.batchItemFailures.map((failure) => failure.itemIdentifier));
@@ -411,7 +411,7 @@ async function startTableWire(tablesUrl: string) {
 }
 
 /** @returns what puts the variables back to what they were */
-function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
+export function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
   const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, variables);
   return () => {

@@ -1,7 +1,7 @@
 import { DeleteMessageCommand } from "@aws-sdk/client-sqs";
 import { createConsumer } from "../../runtime/consumer/consumer.ts";
 import { readEnvironment } from "../../runtime/consumer/environment.ts";
-import { toRecord } from "./consumer-world.ts";
+import { setEnvironment, toRecord } from "./consumer-world.ts";
 import {
   credentials,
   deployment,

@@ -19,7 +19,7 @@ export class ReferenceParkingLot {
   readonly starts = new Map<string, Set<string>>();
   readonly calls = { oldest: 0, reads: 0, adds: 0, clears: 0, writes: 0, marks: 0 };
 
-  /** Messages in a page, as when they are big: a page of DynamoDB ends at 1 MiB. */
+  /** Messages in a page, as when they are big: a page of DynamoDB ends at 1 MB, so two of 400 KB at least. */
   pageLimit = Number.POSITIVE_INFINITY;
 
   /** The ports, each call within `around`. */

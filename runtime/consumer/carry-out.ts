@@ -83,7 +83,9 @@ async function* replay(
         body: parked.body,
         idempotencyKey: parked.idempotencyKey,
         attemptsBefore: parked.attempts,
-        mayBeCounted: parked.attempts > 0 || (message.receiveCount > 1 && delivered === 0),
+        // An expired one was not tried at last, but perhaps before.
+        mayBeCounted:
+          parked.attempts > 0 || parked.reason === "expired" || (message.receiveCount > 1 && delivered === 0),
         countedSince: parked.lastFailureAt ?? parked.parkedAt,
         // What was under way when the function was killed is the first one that is left.
         isSuspect: (isSuspect && delivered === 0) || parked.reason === "crashed",
@@ -130,9 +132,9 @@ async function discard({ message, control, sequenceNumber }: Order<"discard">, i
   const discardedAt = new Date(ports.now()).toISOString();
   const tombstone = { ...parked, discardedBy: sequenceNumber, discardedAt, discardReason: control.reason };
   await ports.parkingLot.bury(tombstone, queue.retentionSeconds);
+  // Two items of at most 400 KB each are one page.
   const [oldest, second] = await ports.parkingLot.read(queue.name, message.groupId, 2);
-  if (oldest?.sequenceNumber === parked.sequenceNumber)
-    await release(parked, second ?? (await secondOf(parked, invocation)), invocation);
+  if (oldest?.sequenceNumber === parked.sequenceNumber) await release(parked, second, invocation);
   else await ports.parkingLot.remove(parked);
   tell(message, "discard", "discarded", invocation, { at: parked.sequenceNumber });
   return SETTLED;
@@ -167,12 +169,6 @@ async function release(oldest: ParkedMessage, next: ParkedMessage | undefined, i
   if (next !== undefined) await ports.parkingLot.markOldest(next);
   await ports.parkingLot.remove(oldest);
   if (next === undefined) ports.log("info", "group.released", ids(queue, oldest));
-}
-
-/** A page that ended at its megabyte may hold one message of two. */
-async function secondOf({ queue, groupId, sequenceNumber }: ParkedMessage, { ports }: Invocation) {
-  const [second] = await ports.parkingLot.read(queue, groupId, 1, sequenceNumber);
-  return second;
 }
 
 function keyOf(

@@ -71,10 +71,9 @@ export function createConsumer(environment: Environment, write: (line: string) =
     log: createLog(write, Date.now),
   };
 
-  /** The gauge behind the metric of parked groups: one log line for each queue that parks. */
+  /** The gauge behind the metric of parked groups. A queue that parks no more may have groups that are still parked. */
   async function countParkedGroups(): Promise<void> {
-    for (const { name, failurePolicy } of environment.queues.values()) {
-      if (failurePolicy !== "park") continue;
+    for (const { name } of environment.queues.values()) {
       let groups = 0;
       for await (const _ of parkedGroups(client, parkingLotTable, name)) groups += 1;
       ports.log("info", "parked.groups", { queue: name, groups });

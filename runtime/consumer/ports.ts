@@ -53,7 +53,7 @@ export interface Ports {
   readonly log: Log;
 }
 
-/** How long a call to AWS may take, its retry included, in milliseconds: it takes ten of them when all is well. */
+/** How long a call to AWS may take, its retry included, in milliseconds. When all is well, one takes about 10 ms. */
 export const CALL_MILLISECONDS = 900;
 
 /**

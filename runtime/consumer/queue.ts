@@ -4,9 +4,8 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
+import { giveUpAfter } from "../give-up.ts";
 import type { OutgoingMessage, QueueMessage } from "../message.ts";
-
-import { giveUpAfter } from "./give-up.ts";
 import type { Ports } from "./ports.ts";
 
 /** The consumer's side of SQS: hold, delete, and send to the dead-letter queue. */

@@ -62,7 +62,7 @@ export async function* settleGroup(
     let step: Step;
     try {
       // Parked before a control message, it would come again when it has left the parking lot. And what kills the function has to
-      // become its group's head, or nobody marks it.
+      // become its group's head, or nobody marks it: nothing settled may stand before it.
       if (isControl || isSuspect) await deleteSettled(group);
       if (isControl) group.oldest = undefined;
       step = isControl
@@ -70,13 +70,18 @@ export async function* settleGroup(
         : await settleMessage(message, isHeadSuspect, outage, group);
     } catch (error) {
       // Not known to be settled, so it stays.
-      step = waiting(isControl ? "unavailable" : "error", outage(), errorName(error));
+      const detail = errorName(error);
+      step = isControl
+        ? waiting("unavailable", outage(), `control message: ${detail}`)
+        : waiting("error", outage(), detail);
     }
     if (!step.settled) {
       await handBack(group, step.wait);
       return messages.length - index;
     }
     group.settled += 1;
+    // Whatever kills the function next, what is settled here does not come again.
+    if (isSuspect) await tolerate("queue.failed", "delete", invocation, message, () => deleteSettled(group));
     yield;
   }
   return 0;
@@ -96,8 +101,9 @@ async function settleMessage(
   const key = idempotencyKey(queue.name, message);
   if (queue.failurePolicy === "park") {
     try {
-      if (await parkBehind(message, key, group)) {
-        tell(message, "parked", started, invocation, BEHIND);
+      const failure = await parkBehind(message, key, group);
+      if (failure !== undefined) {
+        tell(message, "parked", started, invocation, failure);
         return SETTLED;
       }
     } catch (error) {
@@ -145,22 +151,30 @@ async function settleMessage(
  * One that is older than the oldest parked was settled before that one was parked, and comes again since its delete got lost: it is
  * delivered again, as after any crash. To park it would block the group with a message that the backend has.
  *
- * @returns false when it is to be delivered
+ * @returns what is to be said of it; undefined when it is to be delivered
  */
-async function parkBehind(message: QueueMessage, key: string, group: Group): Promise<boolean> {
+async function parkBehind(message: QueueMessage, key: string, group: Group): Promise<Told | undefined> {
   const { queue, ports } = group.invocation;
   if (group.oldest === undefined) group.oldest = (await ports.parkingLot.oldest(queue.name, message.groupId)) ?? null;
   const { oldest } = group;
-  if (oldest === null || message.sequenceNumber.padStart(20, "0") < oldest.sequenceNumber) return false;
+  const sequenceNumber = message.sequenceNumber.padStart(20, "0");
+  if (oldest === null || sequenceNumber < oldest.sequenceNumber) return undefined;
   if (!oldest.isMarked) {
     // A write that was given up, and landed after the message had left: the group would be blocked, and in no list.
     await ports.parkingLot.markOldest({ queue: queue.name, groupId: message.groupId, ...oldest });
     group.oldest = { ...oldest, isMarked: true };
   }
-  const failure = BEHIND;
-  await ports.parkingLot.park(toParked(queue, { message, idempotencyKey: key, failure }, ports.now()), false);
-  return true;
+  if (sequenceNumber === oldest.sequenceNumber) {
+    // Parked before, and nobody heard of it: it came again, so its delete or this line was lost.
+    ports.log("warn", "group.blocked", { ...ids(queue, message), reason: PARKED_BEFORE.reason });
+    return PARKED_BEFORE;
+  }
+  await ports.parkingLot.park(toParked(queue, { message, idempotencyKey: key, failure: BEHIND }, ports.now()), false);
+  return BEHIND;
 }
+
+/** Of a message that is found to be the one that blocks its group: its item says why. */
+const PARKED_BEFORE: Told = { reason: "parked-before", detail: "it is the oldest parked message", attempts: 0 };
 
 /** Hands the message to the failure policy. When that does not acknowledge it, the group waits. */
 async function refuse(refusal: Refusal, outage: () => number, started: number, group: Group): Promise<Step> {
@@ -226,12 +240,19 @@ class RefusedError extends Error {
   readonly code = "REFUSED_BY_QUEUE";
 }
 
+/** What `message.settled` says of how a message fared. */
+interface Told {
+  readonly attempts: number;
+  readonly reason?: string;
+  readonly detail?: string;
+}
+
 function tell(
   message: QueueMessage,
   outcome: "accepted" | "dead-lettered" | "parked",
   started: number,
   { queue, ports }: Invocation,
-  failure: Pick<Failure, "attempts"> & Partial<Failure>,
+  failure: Told,
 ): void {
   ports.log(outcome === "accepted" ? "info" : "warn", "message.settled", {
     ...ids(queue, message),

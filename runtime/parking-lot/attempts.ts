@@ -1,5 +1,5 @@
 import { DeleteItemCommand, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { giveUpAfter } from "../consumer/give-up.ts";
+import { giveUpAfter } from "../give-up.ts";
 import { itemKey } from "./keys.ts";
 import type { Item } from "./parked-message.ts";
 import type { ParkingLotTable } from "./table.ts";

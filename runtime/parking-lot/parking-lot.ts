@@ -6,7 +6,7 @@ import {
   QueryCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { giveUpAfter } from "../consumer/give-up.ts";
+import { giveUpAfter } from "../give-up.ts";
 import { itemKey, partitionKey, sequenceNumberOf } from "./keys.ts";
 import {
   type Failure,

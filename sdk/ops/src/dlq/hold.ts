@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
-import { giveUpAfter } from "../../../../runtime/consumer/give-up.ts";
+import { giveUpAfter } from "../../../../runtime/give-up.ts";
 import { MAX_BATCH_ENTRIES } from "../../../client/src/contract.ts";
 import { parseDeadLetter, type ReceivedDeadLetter } from "./dead-letter.ts";
 import { CALL_MILLISECONDS, type DeadLetterQueue, type DlqOptions } from "./queue.ts";

@@ -1,6 +1,6 @@
 import { GetQueueAttributesCommand, type QueueAttributeName, type SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
-import { giveUpAfter } from "../../../../runtime/consumer/give-up.ts";
+import { giveUpAfter } from "../../../../runtime/give-up.ts";
 
 /** A queue and its dead-letter queue. */
 export interface DeadLetterQueue {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
-import { giveUpAfter } from "../../../../runtime/consumer/give-up.ts";
+import { giveUpAfter } from "../../../../runtime/give-up.ts";
 import { COPY_ATTRIBUTES } from "../../../../runtime/message.ts";
 import type { DeadLetter, ReceivedDeadLetter } from "./dead-letter.ts";
 import type { Hold } from "./hold.ts";
