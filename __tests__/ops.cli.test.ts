@@ -44,7 +44,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
 
 function fifoOps(
   args: readonly string[],
-  options: { input?: string; env?: Record<string, string> } = {},
+  options: { input?: string | Uint8Array; env?: Record<string, string> } = {},
 ): Promise<Ran> {
   const { child, ran } = start(args, options.env);
   child.stdin.end(options.input ?? "");
@@ -187,6 +187,58 @@ test("sends nothing without a confirmation, on a dry run, or on a usage error", 
   assert.match(both.err, /parked replay <queue> <group>, or parked replay <queue> --all/);
   assert.match(badTimeout.err, /a whole number from 1 to 86400/);
   assert.equal(await world.waiting("queue-2"), 0);
+});
+
+test("a payload on stdin is taken byte for byte, so what a file could not hold is refused there, too", async () => {
+  await using world = await startOpsWorld();
+  const [first] = await world.park("10", 1);
+  const edit = ["parked", "edit", "queue-2", "10", first?.sequenceNumber ?? "", "--file", "-", "--dry-run", "--json"];
+  const payload = new TextEncoder().encode('{"MessageGroupID":"10","text":"secret"}');
+  const [plain, marked, broken] = await Promise.all(
+    [payload, [0xef, 0xbb, 0xbf, ...payload], [...payload.slice(0, -2), 0xff, ...payload.slice(-2)]].map((input) =>
+      fifoOps([...edit, `--local=${world.folder}`], { input: Uint8Array.from(input) }),
+    ),
+  );
+  assert.equal(JSON.parse(plain?.out ?? "").bytes, payload.length + '{"data":}'.length);
+  for (const [ran, message] of [
+    [marked, /byte order mark/],
+    [broken, /not in UTF-8/],
+  ] as const) {
+    const { error } = JSON.parse(ran?.out ?? "");
+    assert.deepEqual([ran?.code, error.code], [1, "PAYLOAD_REFUSED"]);
+    assert.match(error.message, message);
+    assert.ok(!ran?.err.includes("secret"));
+  }
+});
+
+test("says a usage error as JSON, too", async () => {
+  const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+    [["parked", "list", "--nope"], /^unknown option '--nope'$/],
+    [["parked", "replay"], /^missing required argument 'queue'$/],
+    [["parked", "replay", "queue-2", "10", "--timeout", "soon"], /whole number from 1 to 86400/],
+    [["nope"], /^unknown command 'nope'$/],
+    [["parked", "replay", "queue-2", "10", "--all", "--deployment", "dev"], /^expected one of the two/],
+  ];
+  const env = { AWS_REGION: "ap-northeast-2" };
+  const ran = await Promise.all(wrong.map(([args]) => fifoOps([...args, "--json"], { env })));
+  for (const [index, { code, out, err }] of ran.entries()) {
+    const { error } = JSON.parse(out);
+    assert.deepEqual([code, error.code], [2, "INVALID_ARGUMENT"]);
+    assert.match(error.message, wrong[index]?.[1] ?? /^$/);
+    assert.ok(err.includes(error.message));
+  }
+});
+
+test("what to do next is named with the deployment that was given", async () => {
+  await using world = await startOpsWorld();
+  await using backend = await startBackend({ status: 422 });
+  await world.park("a'b$c", 2);
+  await using consumer = startOpsConsumer(world, backend.url);
+  const local = `--local=${world.folder}`;
+  const stopped = await fifoOps(["parked", "replay", "queue-2", "a'b$c", local, "--deployment", "dev"]);
+  const expected = `next: fifo-ops parked show queue-2 'a'\\''b$c' --deployment dev ${local}, then edit`;
+  assert.ok(stopped.out.includes(expected), stopped.out);
+  assert.deepEqual(consumer.errors(), []);
 });
 
 test("a replay that outlasts the wait exits with 3, says that it goes on, and is in the queue", async () => {

@@ -82,3 +82,39 @@ test("Ctrl-C gives back what the command has received", async () => {
   assert.equal(await ended, 130);
   assert.equal((await listDeadLetters(queue, { waitSeconds: 0 })).messages.length, 1);
 });
+
+test("Ctrl-C is told as such, not as a message that is gone", async () => {
+  await using world = await startOpsWorld();
+  const queue = { sqs: world.sqs, queueUrl: world.queueUrl("queue-1"), deadLetterUrl: world.deadLetterUrl };
+  await world.deadLetter("10");
+  const absent = crypto.randomUUID();
+  const verbs = [
+    ["show", "queue-1", absent, "--json"],
+    ["redrive", "queue-1", "--message", absent, "--dry-run", "--json"],
+    ["discard", "queue-1", absent, "--yes", "--json"],
+  ];
+  for (const verb of verbs) {
+    const { child, ended } = start(world.folder, verb);
+    const outputs = Promise.all([text(child.stdout), text(child.stderr)]);
+    // It holds the message for the second that its last receive waits.
+    while ((await listDeadLetters(queue, { waitSeconds: 0 })).messages.length > 0);
+    child.kill("SIGINT");
+    const [out, err] = await outputs;
+    assert.equal(await ended, 130);
+    assert.equal(JSON.parse(out).ended, "interrupted", verb.join(" "));
+    assert.match(err, /interrupted/);
+    assert.doesNotMatch(err, /gone/);
+  }
+});
+
+test("a message with nothing before it overtakes nothing", async () => {
+  await using world = await startOpsWorld();
+  const queue = { sqs: world.sqs, queueUrl: world.queueUrl("queue-1"), deadLetterUrl: world.deadLetterUrl };
+  for (let n = 0; n < 3; n += 1) await world.deadLetter("10", { n });
+  const [first, , third] = (await listDeadLetters(queue, { waitSeconds: 0 })).messages;
+  const overtaking = await dlq(world.folder, "redrive", "queue-1", "--message", third?.messageId ?? "");
+  assert.match(overtaking.err, /overtook 2 messages/);
+  const next = await dlq(world.folder, "redrive", "queue-1", "--message", first?.messageId ?? "");
+  assert.equal(next.code, 0);
+  assert.doesNotMatch(next.err, /overtook/);
+});

@@ -179,10 +179,33 @@ test("a shown message has its body and its place in its group; one that is not t
   const { messages } = await listDeadLetters(queueOf(world), FAST);
   const seventh = messages.filter(({ groupId }) => groupId === "b")[6];
   const shown = await showDeadLetter(queueOf(world), seventh?.messageId ?? "", FAST);
-  assert.deepEqual(JSON.parse(shown?.body ?? "").data, { MessageGroupID: "b", n: 6 });
-  assert.equal(shown?.before, 6);
-  assert.equal(await showDeadLetter(queueOf(world), crypto.randomUUID(), FAST), undefined);
+  assert.deepEqual(JSON.parse(shown.message?.body ?? "").data, { MessageGroupID: "b", n: 6 });
+  assert.deepEqual([shown.message?.before, shown.ended, shown.stillHidden], [6, "complete", 0]);
+  const unknown = await showDeadLetter(queueOf(world), crypto.randomUUID(), FAST);
+  assert.deepEqual(unknown, { ended: "complete", stillHidden: 0 });
   assert.equal((await listDeadLetters(queueOf(world), FAST)).messages.length, 13);
+});
+
+test("a look for one message, and a plan of it, say that they were interrupted, and what they could not give back", async (t) => {
+  const world = await serveClockedQueues(t);
+  const { queue, refuse } = world.createQueues();
+  for (let n = 0; n < 3; n += 1) refuse("10", `${n}`);
+  const messageId = (await listDeadLetters(queue, { ...FAST, now: world.now })).messages[1]?.messageId ?? "";
+  const options = () => {
+    const stopping = new AbortController();
+    return { ...FAST, now: world.now, signal: stopping.signal, progress: () => stopping.abort() };
+  };
+  assert.deepEqual(await showDeadLetter(queue, messageId, options()), { ended: "interrupted", stillHidden: 0 });
+  const plan = await planRedrive(queue, { messageId }, options());
+  assert.deepEqual([plan.moves.length, plan.ended, plan.stillHidden], [0, "interrupted", 0]);
+  world.follow(({ action }) =>
+    action === "ChangeMessageVisibilityBatch" ? { kind: "answer", status: 400, body: "{}" } : { kind: "pass" },
+  );
+  const shown = await showDeadLetter(queue, messageId, { ...FAST, now: world.now });
+  assert.deepEqual([shown.message?.messageId, shown.message?.before, shown.stillHidden], [messageId, 1, 3]);
+  world.pass(60);
+  const hidden = await planRedrive(queue, { messageId }, { ...FAST, now: world.now });
+  assert.deepEqual([hidden.moves.length, hidden.overtakes, hidden.ended, hidden.stillHidden], [1, 1, "complete", 3]);
 });
 
 test("a plan moves nothing and says the order", async () => {

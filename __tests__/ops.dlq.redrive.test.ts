@@ -226,6 +226,7 @@ describe("a redrive", () => {
       report.moved.map(({ deadLetterMessageId }) => deadLetterMessageId),
       [ninth.messageId],
     );
+    assert.equal(report.overtakes, 8);
     const [arrived, ...others] = await contents(world, world.queueUrl("queue-1"));
     assert.equal(others.length, 0);
     assert.equal(arrived && payloadOf(arrived), 8);

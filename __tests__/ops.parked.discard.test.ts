@@ -96,3 +96,23 @@ test("somebody else's discard of the message is not taken for this one", async (
   assert.equal((await discarding).result, "gone");
   connection.close();
 });
+
+test("fails at once when the queue numbers lower than the message, since it was made anew: the discard does nothing", async () => {
+  await using world = await startOpsWorld();
+  await using backend = await startBackend();
+  const connection = await connect({ local: world.folder });
+  const sequenceNumber = "19000000000000000001";
+  await world.park("10", 1, () => ({ sequenceNumber }));
+  const wanted = { connection, queue: "queue-2", groupId: "10", sequenceNumber, reason: "a test" };
+  const madeAnew = {
+    code: "QUEUE_MADE_ANEW",
+    message: /discard \d{20} of message 19000000000000000001 of group 10 .*by hand/,
+  } as const;
+  await assert.rejects(discard(wanted), madeAnew);
+  await assert.rejects(discard({ ...wanted, wait: false }), madeAnew);
+  await using consumer = startOpsConsumer(world, backend.url);
+  while ((await world.waiting("queue-2")) > 0) await sleep(5);
+  while (consumer.logged.filter(({ result }) => result === "nothing-to-do").length < 2) await sleep(5);
+  assert.equal((await world.parkingLot.oldest("queue-2", "10"))?.sequenceNumber, sequenceNumber);
+  connection.close();
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { connect, edit, planEdit, replay } from "../sdk/ops/src/index.ts";
 import { startOpsConsumer } from "./helpers/ops-consumer.ts";
 import { startOpsWorld } from "./helpers/ops-world.ts";
@@ -99,5 +100,36 @@ test("an earlier edit is not taken for this one, and a message that is delivered
   while ((await world.waiting("queue-2")) < 2) await sleep(5);
   await world.parkingLot.remove(parked);
   assert.equal((await editing).result, "gone");
+  connection.close();
+});
+
+test("fails at once when the queue numbers lower than the message, since it was made anew", async () => {
+  await using world = await startOpsWorld();
+  const connection = await connect({ local: world.folder });
+  const sequenceNumber = "19000000000000000001";
+  await world.park("10", 1, () => ({ sequenceNumber }));
+  const payload = bytes('{"MessageGroupID":"10","n":2}');
+  await assert.rejects(edit({ connection, queue: "queue-2", groupId: "10", sequenceNumber, payload }), {
+    code: "QUEUE_MADE_ANEW",
+    message: /edit \d{20} of message 19000000000000000001 of group 10 .*by hand/,
+  });
+  connection.close();
+});
+
+test("refuses what the parking lot could not keep, though the queue takes more since it is no longer one that parks", async () => {
+  await using world = await startOpsWorld();
+  const connection = await connect({ local: world.folder });
+  const [first] = await world.park("10", 1);
+  const QueueUrl = world.queueUrl("queue-2");
+  await world.sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { MaximumMessageSize: "1044480" } }));
+  const wanted = { connection, queue: "queue-2", groupId: "10", sequenceNumber: first?.sequenceNumber ?? "" };
+  const frame = '{"MessageGroupID":"10","f":""}';
+  const most = 389_120 - '{"data":}'.length - frame.length;
+  const payloadOf = (length: number) => bytes(frame.replace('""', `"${"f".repeat(length)}"`));
+  assert.equal((await edit({ ...wanted, payload: payloadOf(most), wait: false })).bytes, 389_120);
+  await assert.rejects(edit({ ...wanted, payload: payloadOf(most + 1), wait: false }), {
+    code: "PAYLOAD_REFUSED",
+    message: /makes a body of 389121 bytes, and a parked message has 389120 at most: shorten it by 1 bytes/,
+  });
   connection.close();
 });

@@ -261,3 +261,28 @@ test("a table that fails while it waits says that the replay is sent and goes on
   for (const { error } of all) assert.match(error ?? "", /goes on/);
   connection.close();
 });
+
+test("does not call delivered what a queue that was made anew can never reach, and says the way out", async () => {
+  await using world = await startOpsWorld();
+  await using backend = await startBackend(accepted);
+  const connection = await connect({ local: world.folder });
+  const old = ["19000000000000000001", "19000000000000000002"];
+  await world.park("10", 2, (n) => ({ sequenceNumber: old[n - 1] ?? "" }));
+  await world.park("11", 1);
+  await using consumer = startOpsConsumer(world, backend.url);
+  const madeAnew = {
+    code: "QUEUE_MADE_ANEW",
+    message: /replay \d{20} of group 10 .*numbers lower than 19000000000000000002.*show --payload.*by hand/,
+  } as const;
+  const group = { connection, queue: "queue-2", groupId: "10" };
+  await assert.rejects(replay(group), madeAnew);
+  await assert.rejects(replay({ ...group, wait: false }), madeAnew);
+  const [ten, eleven] = await replay({ connection, queue: "queue-2" });
+  assert.deepEqual([ten?.groupId, ten?.result, ten?.delivered, ten?.remaining], ["10", "sent", 0, 2]);
+  assert.match(ten?.error ?? "", madeAnew.message);
+  assert.deepEqual([eleven?.groupId, eleven?.result, eleven?.delivered], ["11", "delivered", 1]);
+  assert.equal(backend.received.length, 1);
+  assert.equal((await world.parkingLot.read("queue-2", "10", 10)).length, 2);
+  assert.deepEqual(consumer.errors(), []);
+  connection.close();
+});

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, readPayload, show } from "../sdk/ops/src/index.ts";
+import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { itemKey } from "../runtime/parking-lot/keys.ts";
+import { connect, listMessages, readPayload, replay, show } from "../sdk/ops/src/index.ts";
 import { startOpsWorld } from "./helpers/ops-world.ts";
 
 const RETENTION_SECONDS = 1_209_600;
@@ -92,6 +94,38 @@ test("reads the payload byte for byte, and says so when a body is no envelope, w
     assert.match(error.message, /no envelope.*--body/);
     assert.ok(!error.message.includes("secret"));
     return true;
+  });
+  connection.close();
+});
+
+test("names an item that no consumer wrote, and the way out", async () => {
+  await using world = await startOpsWorld();
+  const connection = await connect({ local: world.folder });
+  const [first] = await world.park("10", 1);
+  const sequenceNumber = first?.sequenceNumber ?? "";
+  const spoil = new UpdateItemCommand({
+    TableName: world.table,
+    Key: { ...itemKey("queue-2", "10", "parked", sequenceNumber) },
+    UpdateExpression: "SET reason = :reason",
+    ExpressionAttributeValues: { ":reason": { S: "a whim" } },
+  });
+  await world.dynamodb.send(spoil);
+  const group = { connection, queue: "queue-2", groupId: "10" };
+  const notOurs = {
+    name: "OpsError",
+    code: "NOT_A_PARKED_MESSAGE",
+    message: new RegExp(`item queue-2#10 parked#${sequenceNumber} .*reason is not what a consumer writes.*by hand`),
+  };
+  await assert.rejects(show(group), notOurs);
+  await assert.rejects(readPayload(group), notOurs);
+  await assert.rejects(listMessages(group).next(), notOurs);
+  // It is met while the replay is waited for, too.
+  const stoppedBy = "19900000000000000000";
+  await world.parkingLot.recordFailure({ ...group, sequenceNumber }, { ...(first ?? assert.fail()) }, stoppedBy);
+  await world.dynamodb.send(spoil);
+  await assert.rejects(replay(group), {
+    code: "NOT_A_PARKED_MESSAGE",
+    message: /replay \d{20} of group 10 is sent, .*by hand/,
   });
   connection.close();
 });

@@ -2,7 +2,8 @@ import { Command, CommanderError } from "commander";
 import { splitLocal } from "./commands/argv.ts";
 import { dlqCommand } from "./commands/dlq.ts";
 import { parkedCommand } from "./commands/parked.ts";
-import { EXIT } from "./errors.ts";
+import { EXIT, type OpsErrorCode } from "./errors.ts";
+import { createOutput } from "./output.ts";
 
 const EXIT_CODES = `
 Exit codes:
@@ -28,7 +29,18 @@ try {
 } catch (error) {
   // It has been told: commander throws what would have ended the process.
   if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.code === "commander.helpDisplayed" ? EXIT.done : EXIT.usage;
+  const isHelp = error.code === "commander.helpDisplayed";
+  process.exitCode = isHelp ? EXIT.done : EXIT.usage;
+  if (!isHelp && asksForJson(process.argv)) {
+    const message = error.message.replace(/^error: /, "");
+    createOutput(true).document({ error: { code: "INVALID_ARGUMENT" satisfies OpsErrorCode, message } });
+  }
+}
+
+/** What commander could not make sense of has no options yet. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end === -1 ? undefined : end).includes("--json");
 }
 
 /** Settings that commander passes on to commands which it creates itself, and to no others. */

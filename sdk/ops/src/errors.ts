@@ -13,6 +13,10 @@ export type OpsErrorCode =
   | "UNKNOWN_DEPLOYMENT"
   /** The group, or the message, is not in the parking lot. */
   | "NOT_PARKED"
+  /** The table holds an item that no consumer wrote. */
+  | "NOT_A_PARKED_MESSAGE"
+  /** The queue numbers lower than what is parked: no control message reaches that. */
+  | "QUEUE_MADE_ANEW"
   /** The message is not in the dead-letter queue. */
   | "NOT_DEAD_LETTERED"
   /** A payload that the queue or the consumer would refuse. */

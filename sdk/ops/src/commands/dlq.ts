@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { z } from "zod";
 import { confirm } from "../confirm.ts";
 import {
   type DeadLetter,
@@ -17,29 +18,20 @@ import {
 import { EXIT, OpsError } from "../errors.ts";
 import { checkGroupId, deadLetterUrl, queueUrl } from "../names.ts";
 import { age, type Output, visible } from "../output.ts";
-import { type CommonOptions, type Context, run, wholeNumber, withCommonOptions } from "./run.ts";
+import { commandLine, examples } from "./command-line.ts";
+import { type CommonOptions, type Context, commonOptions, flag, run, wholeNumber, withCommonOptions } from "./run.ts";
 
-interface ListOptions extends CommonOptions {
-  readonly group?: string;
-  readonly limit: number;
-}
-
-interface ShowOptions extends CommonOptions {
-  readonly body?: true;
-}
-
-interface RedriveOptions extends CommonOptions {
-  readonly group?: string;
-  readonly message?: string;
-  readonly all?: true;
-  readonly dryRun?: true;
-}
-
-interface DiscardOptions extends CommonOptions {
-  readonly group?: string;
-  readonly yes?: true;
-  readonly dryRun?: true;
-}
+const listOptions = commonOptions.extend({ group: z.string().optional(), limit: z.number() });
+const showOptions = commonOptions.extend({ body: flag });
+const redriveOptions = commonOptions.extend({
+  group: z.string().optional(),
+  message: z.string().optional(),
+  all: flag,
+  dryRun: flag,
+});
+type RedriveOptions = z.output<typeof redriveOptions>;
+const discardOptions = commonOptions.extend({ group: z.string().optional(), yes: flag, dryRun: flag });
+type DiscardOptions = z.output<typeof discardOptions>;
 
 const LIST_LIMIT = 100;
 const MOST_LISTED = 1_000_000;
@@ -66,10 +58,13 @@ function listCommand(): Command {
     .option("--group <id>", "only this group")
     .option("--limit <n>", "rows at most", wholeNumber(1, MOST_LISTED), LIST_LIMIT)
     .addHelpText("after", examples("dlq list queue-1 --deployment prod", "dlq list queue-1 --group 10 --local --json"))
-    .action(run(list));
+    .action(run(z.tuple([z.string()]), listOptions, list));
 }
 
-async function list({ connection, options, output, signal }: Context<ListOptions>, name: string): Promise<number> {
+async function list(
+  { connection, options, output, signal }: Context<z.output<typeof listOptions>>,
+  name: string,
+): Promise<number> {
   const { group: groupId, limit } = options;
   const progress = counting(output, "received");
   const queue = await find(connection, name, groupId);
@@ -94,6 +89,7 @@ async function list({ connection, options, output, signal }: Context<ListOptions
   if (groupId !== undefined && listed.fullGroups.includes(groupId)) {
     output.note(`group ${groupId} may have more: ${TEN_SEEN}`);
   }
+  if (listed.ended === "interrupted") tellInterrupted(output);
   tellHidden(output, listed.stillHidden);
   return EXIT.done;
 }
@@ -105,19 +101,25 @@ function showCommand(): Command {
     .argument("<message>", "its message id, as dlq list shows it")
     .option("--body", "its body, too: it is people's data")
     .addHelpText("after", examples("dlq show queue-1 5fea7756-0ea4-451a-a703-a558b933e274 --body --local"))
-    .action(run(show));
+    .action(run(z.tuple([z.string(), z.string()]), showOptions, show));
 }
 
 async function show(
-  { connection, options, output, signal }: Context<ShowOptions>,
+  { connection, options, output, signal }: Context<z.output<typeof showOptions>>,
   name: string,
   messageId: string,
 ): Promise<number> {
   const queue = await find(connection, name);
-  const shown = await showDeadLetter(queue, messageId, { signal });
-  if (shown === undefined) throw notFound(name, [messageId]);
+  const { message: shown, ended, stillHidden } = await showDeadLetter(queue, messageId, { signal });
+  if (shown === undefined) {
+    if (ended !== "interrupted") throw notFound(options, name, [messageId]);
+    output.document({ queue: name, ended, stillHidden });
+    tellInterrupted(output);
+    tellHidden(output, stillHidden);
+    return EXIT.interrupted;
+  }
   const { body, before, ...message } = shown;
-  output.document({ queue: name, ...message, before, ...(options.body === true ? { body } : {}) });
+  output.document({ queue: name, ...message, before, ended, stillHidden, ...(options.body === true ? { body } : {}) });
   output.fields({
     queue: name,
     group: message.groupId,
@@ -135,6 +137,7 @@ async function show(
     bytes: message.bytes,
   });
   if (options.body === true) output.say(`\n${output.bold("body")}\n${visible(body)}`);
+  tellHidden(output, stillHidden);
   return EXIT.done;
 }
 
@@ -152,7 +155,7 @@ function redriveCommand(): Command {
       "after",
       examples("dlq redrive queue-1 --group 10 --deployment prod", "dlq redrive queue-1 --all --dry-run --local"),
     )
-    .action(run(redrive));
+    .action(run(z.tuple([z.string()]), redriveOptions, redrive));
 }
 
 async function redrive(
@@ -161,15 +164,16 @@ async function redrive(
 ): Promise<number> {
   const selection = selectRedrive(options);
   const queue = await find(connection, name, options.group);
-  if (options.dryRun === true) return tellPlan(output, queue, name, selection, signal);
+  if (options.dryRun === true) return tellPlan({ connection, options, output, signal }, queue, name, selection);
   const progress = counting(output, "moved");
   const report = await redriveDeadLetters(queue, selection, { signal, progress });
   if ("messageId" in selection && report.ended === "complete" && report.moved.length + report.kept.length === 0) {
-    throw notFound(name, [selection.messageId]);
+    throw notFound(options, name, [selection.messageId]);
   }
   output.document({ queue: name, ...report });
-  if ("messageId" in selection && report.moved.length > 0) {
-    output.note(`message ${selection.messageId} overtook those that stand before it in its group`);
+  const { overtakes = 0 } = report;
+  if ("messageId" in selection && report.moved.length > 0 && overtakes > 0) {
+    output.note(`message ${selection.messageId} overtook ${plural(overtakes, "message")} before it in its group`);
   }
   return tellRedriven(output, name, report);
 }
@@ -185,14 +189,15 @@ function selectRedrive({ group, message, all }: RedriveOptions): RedriveSelectio
 }
 
 async function tellPlan(
-  output: Output,
+  { options, output, signal }: Context<RedriveOptions>,
   queue: DeadLetterQueue,
   name: string,
   selection: RedriveSelection,
-  signal: AbortSignal,
 ): Promise<number> {
   const plan = await planRedrive(queue, selection, { signal, progress: counting(output, "received") });
-  if ("messageId" in selection && plan.moves.length === 0) throw notFound(name, [selection.messageId]);
+  if ("messageId" in selection && plan.ended === "complete" && plan.moves.length === 0) {
+    throw notFound(options, name, [selection.messageId]);
+  }
   output.document({ queue: name, dryRun: true, ...plan });
   const rows = plan.moves.map(({ message, stays }) => [
     message.groupId,
@@ -208,6 +213,7 @@ async function tellPlan(
     output.note(`more may stand behind these in ${plural(plan.fullGroups.length, "group")}, and would be moved too`);
   if ((plan.notSeen ?? 0) > 0)
     output.note(`not to be seen: about ${plural(plan.notSeen ?? 0, "more message")}. ${TEN_SEEN}`);
+  if (plan.ended === "interrupted") tellInterrupted(output);
   tellHidden(output, plan.stillHidden);
   output.say("dry run: nothing was moved");
   return EXIT.done;
@@ -243,7 +249,7 @@ function discardCommand(): Command {
         "dlq discard queue-1 --group 10 --dry-run --local",
       ),
     )
-    .action(run(discard));
+    .action(run(z.tuple([z.string(), z.array(z.string())]), discardOptions, discard));
 }
 
 async function discard(
@@ -259,8 +265,16 @@ async function discard(
     signal,
     progress: counting(output, "received"),
   });
+  if (listed.ended === "interrupted") {
+    output.document({ queue: name, discarded: [], ended: listed.ended, stillHidden: listed.stillHidden });
+    tellInterrupted(output);
+    tellHidden(output, listed.stillHidden);
+    output.say("nothing was deleted");
+    return EXIT.interrupted;
+  }
   const named = listed.messages.filter(({ messageId }) => "groupId" in selection || messageIds.includes(messageId));
-  if (named.length === 0) throw notFound(name, "groupId" in selection ? [`of group ${selection.groupId}`] : messageIds);
+  if (named.length === 0)
+    throw notFound(options, name, "groupId" in selection ? [`of group ${selection.groupId}`] : messageIds);
   const unseen =
     "groupId" in selection ? [] : messageIds.filter((id) => !named.some(({ messageId }) => messageId === id));
   if (!output.json) tellMessages(output, named);
@@ -353,6 +367,10 @@ function tellMessages(output: Output, messages: readonly DeadLetter[]): void {
   );
 }
 
+function tellInterrupted(output: Output): void {
+  output.note("interrupted before all was seen");
+}
+
 function tellHidden(output: Output, stillHidden: number): void {
   if (stillHidden > 0) output.note(`not given back: ${plural(stillHidden, "message")}, visible again within a minute`);
 }
@@ -371,18 +389,14 @@ function counting(output: Output, kind: "received" | "moved" | "discarded"): (ev
   };
 }
 
-function notFound(name: string, what: readonly string[]): OpsError {
+function notFound(options: CommonOptions, name: string, what: readonly string[]): OpsError {
   return new OpsError(
     "NOT_DEAD_LETTERED",
     `the dead-letter queue of ${name} shows no message ${what.join(", ")}: gone, or with somebody else for a moment, or behind ` +
-      `others (${TEN_SEEN}). dlq list ${name} shows what can be seen`,
+      `others (${TEN_SEEN}). ${commandLine(options, "dlq", "list", name)} shows what can be seen`,
   );
 }
 
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function examples(...commands: readonly string[]): string {
-  return `\nExamples:\n${commands.map((command) => `  fifo-ops ${command}`).join("\n")}`;
 }

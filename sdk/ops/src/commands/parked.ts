@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { text as readText } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
+import { z } from "zod";
 import { confirm } from "../confirm.ts";
 import { EXIT, OpsError } from "../errors.ts";
 import { age, type Output, visible } from "../output.ts";
@@ -11,38 +12,22 @@ import type { ParkedSummary } from "../parked/messages.ts";
 import { planReplay, type Replayed, type ReplayProgress, replay } from "../parked/replay.ts";
 import { type DiscardedSummary, readPayload, type Shown, show } from "../parked/show.ts";
 import { TIMEOUT_SECONDS } from "../parked/wait.ts";
-import { type CommonOptions, type Context, run, wholeNumber, withCommonOptions } from "./run.ts";
+import { commandLine, examples } from "./command-line.ts";
+import { type Context, commonOptions, flag, run, wholeNumber, withCommonOptions } from "./run.ts";
 
-interface ListOptions extends CommonOptions {
-  readonly group?: string;
-  readonly after?: string;
-  readonly limit: number;
-}
+const listOptions = commonOptions.extend({
+  group: z.string().optional(),
+  after: z.string().optional(),
+  limit: z.number(),
+});
+const showOptions = commonOptions.extend({ body: flag, payload: flag });
+const sendingOptions = commonOptions.extend({ wait: z.boolean(), timeout: z.number(), dryRun: flag });
+const replayOptions = sendingOptions.extend({ all: flag });
+const discardOptions = sendingOptions.extend({ reason: z.string(), yes: flag });
+const editOptions = sendingOptions.extend({ file: z.string(), yes: flag });
 
-interface ShowOptions extends CommonOptions {
-  readonly body?: true;
-  readonly payload?: true;
-}
-
-interface SendingOptions extends CommonOptions {
-  readonly wait: boolean;
-  readonly timeout: number;
-  readonly dryRun?: true;
-}
-
-interface ReplayCommandOptions extends SendingOptions {
-  readonly all?: true;
-}
-
-interface DiscardCommandOptions extends SendingOptions {
-  readonly reason: string;
-  readonly yes?: true;
-}
-
-interface EditCommandOptions extends SendingOptions {
-  readonly file: string;
-  readonly yes?: true;
-}
+/** A message's three names: queue, group, sequence number. */
+const namedMessage = z.tuple([z.string(), z.string(), z.string()]);
 
 const LIST_LIMIT = 100;
 const MOST_LISTED = 1_000_000;
@@ -72,10 +57,10 @@ function listCommand(): Command {
       "after",
       examples("parked list --deployment prod", "parked list queue-2 --group 10 --local", "parked list --local --json"),
     )
-    .action(run(list));
+    .action(run(z.tuple([z.string().optional()]), listOptions, list));
 }
 
-async function list(context: Context<ListOptions>, queue: string | undefined): Promise<number> {
+async function list(context: Context<z.output<typeof listOptions>>, queue?: string): Promise<number> {
   const { connection, options, output } = context;
   const { group: groupId, after, limit } = options;
   if (groupId === undefined) {
@@ -154,14 +139,14 @@ function showCommand(): Command {
       "after",
       examples("parked show queue-2 10 --deployment prod", "parked show queue-2 10 --payload --local > payload.json"),
     )
-    .action(run(showOne));
+    .action(run(z.tuple([z.string(), z.string(), z.string().optional()]), showOptions, showOne));
 }
 
 async function showOne(
-  { connection, options, output }: Context<ShowOptions>,
+  { connection, options, output }: Context<z.output<typeof showOptions>>,
   queue: string,
   groupId: string,
-  sequenceNumber: string | undefined,
+  sequenceNumber?: string,
 ): Promise<number> {
   const message = { connection, queue, groupId, sequenceNumber };
   if (options.payload === true) {
@@ -231,13 +216,13 @@ function replayCommand(): Command {
       "after",
       examples("parked replay queue-2 10 --deployment prod", "parked replay queue-2 --all --dry-run --local"),
     )
-    .action(run(replayOnes));
+    .action(run(z.tuple([z.string(), z.string().optional()]), replayOptions, replayOnes));
 }
 
 async function replayOnes(
-  { connection, options, output, signal }: Context<ReplayCommandOptions>,
+  { connection, options, output, signal }: Context<z.output<typeof replayOptions>>,
   queue: string,
-  groupId: string | undefined,
+  groupId?: string,
 ): Promise<number> {
   if ((groupId === undefined) === (options.all === undefined)) {
     throw new OpsError(
@@ -267,7 +252,7 @@ async function replayOnes(
   });
   output.document({ groups });
   if (groups.length === 0) output.say(`nothing is parked in ${queue}`);
-  for (const group of groups) tellReplayed(output, group);
+  for (const group of groups) tellReplayed(output, group, (...words) => commandLine(options, ...words));
   const results = new Set(groups.map(({ result, error }) => (error === undefined ? result : "not-sent")));
   if (results.has("not-sent")) return EXIT.failed;
   if (results.has("stopped")) return EXIT.stopped;
@@ -279,7 +264,7 @@ function progressLine({ groups, groupsEnded, messages, remaining }: ReplayProgre
   return `replay: ${messages - remaining} of ${messages} messages delivered${of}`;
 }
 
-function tellReplayed(output: Output, replayed: Replayed): void {
+function tellReplayed(output: Output, replayed: Replayed, next: (...words: readonly string[]) => string): void {
   const { queue, groupId, delivered, remaining, controlSequenceNumber, stoppedAt, error } = replayed;
   const group = `group ${groupId}: ${delivered} delivered`;
   switch (replayed.result) {
@@ -289,7 +274,7 @@ function tellReplayed(output: Output, replayed: Replayed): void {
       const because =
         stoppedAt === undefined ? "" : ` at ${stoppedAt.sequenceNumber}: ${stoppedAt.reason}, ${stoppedAt.detail}`;
       output.say(`${group}, stopped${because}; ${remaining} still parked`);
-      return output.say(`  next: fifo-ops parked show ${queue} ${groupId}, then edit, discard or replay`);
+      return output.say(`  next: ${next("parked", "show", queue, groupId)}, then edit, discard or replay`);
     }
     case "timed-out":
       return output.say(`${group}, ${remaining} still parked; replay ${controlSequenceNumber} goes on without us`);
@@ -314,11 +299,11 @@ function discardCommand(): Command {
       "after",
       examples('parked discard queue-2 10 18870000000000000001 --reason "order was cancelled" --deployment prod'),
     )
-    .action(run(discardOne));
+    .action(run(namedMessage, discardOptions, discardOne));
 }
 
 async function discardOne(
-  { connection, options, output, signal }: Context<DiscardCommandOptions>,
+  { connection, options, output, signal }: Context<z.output<typeof discardOptions>>,
   queue: string,
   groupId: string,
   sequenceNumber: string,
@@ -340,7 +325,7 @@ async function discardOne(
   output.document(discarded);
   const next =
     discarded.groupIsParked === true
-      ? `what is behind it stays parked: fifo-ops parked replay ${queue} ${groupId}`
+      ? `what is behind it stays parked: ${commandLine(options, "parked", "replay", queue, groupId)}`
       : `nothing of group ${groupId} is parked any more`;
   return tellSent(output, discarded, "discard", `discarded; ${next}`);
 }
@@ -360,11 +345,11 @@ function editCommand(): Command {
         "parked edit queue-2 10 18870000000000000001 --file payload.json --local",
       ),
     )
-    .action(run(editOne));
+    .action(run(namedMessage, editOptions, editOne));
 }
 
 async function editOne(
-  { connection, options, output, signal }: Context<EditCommandOptions>,
+  { connection, options, output, signal }: Context<z.output<typeof editOptions>>,
   queue: string,
   groupId: string,
   sequenceNumber: string,
@@ -385,12 +370,13 @@ async function editOne(
   );
   const edited = await edit(wanted);
   output.document(edited);
-  return tellSent(output, edited, "edit", `edited; to deliver it: fifo-ops parked replay ${queue} ${groupId}`);
+  const next = commandLine(options, "parked", "replay", queue, groupId);
+  return tellSent(output, edited, "edit", `edited; to deliver it: ${next}`);
 }
 
 async function readPayloadFile(file: string): Promise<Uint8Array> {
   try {
-    return file === "-" ? new TextEncoder().encode(await readText(process.stdin)) : await readFile(file);
+    return await (file === "-" ? buffer(process.stdin) : readFile(file));
   } catch (cause) {
     const why = cause instanceof Error && "code" in cause ? String(cause.code) : "not readable";
     throw new OpsError("INVALID_ARGUMENT", `file is ${file}: ${why}; expected a file that holds the payload, or -`, {
@@ -432,8 +418,4 @@ function withSendingOptions(command: Command, dryRun: string): Command {
       TIMEOUT_SECONDS,
     )
     .option("--dry-run", dryRun);
-}
-
-function examples(...commands: readonly string[]): string {
-  return `\nExamples:\n${commands.map((command) => `  fifo-ops ${command}`).join("\n")}`;
 }

@@ -1,15 +1,20 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { z } from "zod";
 import { type Connection, connect } from "../connection.ts";
 import { EXIT, OpsError } from "../errors.ts";
 import { createOutput, type Output } from "../output.ts";
 
-/** Options that every verb has. */
-export interface CommonOptions {
-  readonly deployment?: string;
-  readonly region?: string;
-  readonly local?: string | true;
-  readonly json?: true;
-}
+/** An option without a value: `--yes`. */
+export const flag = z.literal(true).optional();
+
+/** Options that every verb has, as commander reads them. One that is declared to commander and not here is refused. */
+export const commonOptions = z.strictObject({
+  deployment: z.string().optional(),
+  region: z.string().optional(),
+  local: z.union([z.string(), z.literal(true)]).optional(),
+  json: flag,
+});
+export type CommonOptions = z.output<typeof commonOptions>;
 
 /** What a verb runs with. */
 export interface Context<Options> {
@@ -37,28 +42,34 @@ export function withCommonOptions(command: Command): Command {
 /**
  * Makes a commander action of a verb: connects, runs it, tells its error, and sets the exit code.
  *
+ * @param args the arguments that are declared to commander
+ * @param options the options that are
  * @param verb resolves with the exit code
- * @example withCommonOptions(new Command("list")).argument("[queue]").action(run(async ({ output }, queue) => EXIT.done))
+ * @example
+ * withCommonOptions(new Command("show"))
+ *   .argument("<queue>")
+ *   .action(run(z.tuple([z.string()]), commonOptions, async ({ output }, queue) => EXIT.done))
  */
-export function run<Options extends CommonOptions, Arguments extends readonly unknown[]>(
+export function run<Arguments extends readonly unknown[], Options extends CommonOptions>(
+  args: z.ZodType<Arguments>,
+  options: z.ZodType<Options>,
   verb: (context: Context<Options>, ...args: Arguments) => Promise<number>,
-): (...given: [...Arguments, Options, Command]) => Promise<void> {
+): (...given: readonly unknown[]) => Promise<void> {
   return async (...given) => {
     // Commander calls with the arguments, the options, and the command itself.
-    const args = given.slice(0, -2) as unknown as Arguments;
-    const options = given.at(-2) as Options;
-    const output = createOutput(options.json === true);
+    const [parsedArgs, parsed] = [args.parse(given.slice(0, -2)), options.parse(given.at(-2))];
+    const output = createOutput(parsed.json === true);
     const stopping = new AbortController();
     const stop = () => stopping.abort();
     let connection: Connection | undefined;
     try {
       connection = await connect({
-        deployment: options.deployment,
-        region: options.region,
-        local: options.local === true ? LOCAL_FOLDER : options.local,
+        deployment: parsed.deployment,
+        region: parsed.region,
+        local: parsed.local === true ? LOCAL_FOLDER : parsed.local,
       });
       process.once("SIGINT", stop);
-      process.exitCode = await verb({ connection, output, options, signal: stopping.signal }, ...args);
+      process.exitCode = await verb({ connection, output, options: parsed, signal: stopping.signal }, ...parsedArgs);
     } catch (error) {
       const told = toOpsError(error, connection);
       output.fail(told.code, told.message);

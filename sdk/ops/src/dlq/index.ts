@@ -20,4 +20,4 @@ export {
   type RedriveSelection,
   redriveDeadLetters,
 } from "./redrive.ts";
-export { type ShownDeadLetter, showDeadLetter } from "./show.ts";
+export { type DeadLetterLook, type ShownDeadLetter, showDeadLetter } from "./show.ts";

@@ -35,11 +35,10 @@ export async function planRedrive(
   const { callMilliseconds = CALL_MILLISECONDS } = options;
   const maximumBytes = await readMaximumBytes(queue.sqs, queue.queueUrl, callMilliseconds);
   if ("messageId" in selection) {
-    const shown = await showDeadLetter(queue, selection.messageId, options);
-    const nothing = { fullGroups: [], ended: "complete", stillHidden: 0 } as const;
-    if (shown === undefined) return { moves: [], ...nothing };
+    const { message: shown, ...end } = await showDeadLetter(queue, selection.messageId, options);
+    if (shown === undefined) return { moves: [], fullGroups: [], ...end };
     const { body: _, before, ...message } = shown;
-    return { moves: plan([message], maximumBytes), overtakes: before, ...nothing };
+    return { moves: plan([message], maximumBytes), overtakes: before, fullGroups: [], ...end };
   }
   const {
     messages,

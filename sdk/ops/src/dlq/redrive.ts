@@ -1,7 +1,7 @@
-import { Buffer } from "node:buffer";
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { giveUpAfter } from "../../../../runtime/give-up.ts";
 import { COPY_ATTRIBUTES } from "../../../../runtime/message.ts";
+import { attributeBytes, messageAttributes } from "../message-attributes.ts";
 import type { DeadLetter, ReceivedDeadLetter } from "./dead-letter.ts";
 import type { Hold } from "./hold.ts";
 import {
@@ -74,6 +74,8 @@ export interface RedriveReport {
   /** `failed` when the dead-letter queue could not be received from; `error` says why. */
   readonly ended: "complete" | "interrupted" | "failed";
   readonly error?: string;
+  /** Messages of its group that stood before a single message when it was seen: it overtook them if it was moved. */
+  readonly overtakes?: number;
   /** Messages in the dead-letter queue now, hidden ones included: approximate; missing when SQS does not say. */
   readonly remaining?: number;
   /** Messages that SQS did not take back: hidden until their visibility timeout ends. */
@@ -118,6 +120,7 @@ export async function redriveDeadLetters(
     kept: run.kept,
     ended,
     ...(ended === "failed" ? { error: describeError(error) } : {}),
+    ...(run.overtakes === undefined ? {} : { overtakes: run.overtakes }),
     ...(remaining === undefined ? {} : { remaining }),
     stillHidden,
   };
@@ -137,10 +140,7 @@ export function redriveAttributes(message: DeadLetter): Readonly<Record<string, 
 
 /** Bytes that count against the queue's limit: body, and name, type and value of each attribute (SQS quota "Message size"). */
 export function redrivenBytes(message: DeadLetter): number {
-  return Object.entries(redriveAttributes(message)).reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + "String".length + Buffer.byteLength(value),
-    message.bytes,
-  );
+  return message.bytes + attributeBytes(redriveAttributes(message));
 }
 
 /** Why a message is too large to be redriven, and what can be done. */
@@ -162,7 +162,8 @@ class Redrive {
   readonly #controls = new Set<string>();
   /** Of what was moved, by idempotency key: the MessageId that it was dead-lettered under. */
   readonly #movedKeys = new Map<string, string>();
-  #found = false;
+  /** Of a single message: known once it was found. */
+  #overtakes: number | undefined;
 
   constructor(
     queue: DeadLetterQueue,
@@ -177,7 +178,13 @@ class Redrive {
   }
 
   get isDone(): boolean {
-    return this.#found || ("groupId" in this.#selection && this.#stopped.has(this.#selection.groupId));
+    return (
+      this.#overtakes !== undefined || ("groupId" in this.#selection && this.#stopped.has(this.#selection.groupId))
+    );
+  }
+
+  get overtakes(): number | undefined {
+    return this.#overtakes;
   }
 
   /** @returns whether the group's next messages are wanted */
@@ -185,9 +192,10 @@ class Redrive {
     const groupId = messages[0]?.groupId ?? "";
     const selection = this.#selection;
     if ("messageId" in selection) {
-      const message = messages.find(({ messageId }) => messageId === selection.messageId);
+      const before = messages.findIndex(({ messageId }) => messageId === selection.messageId);
+      const message = messages[before];
       if (message === undefined) return false;
-      this.#found = true;
+      this.#overtakes = before;
       await this.#moveAll([message], hold);
       return false;
     }
@@ -267,12 +275,7 @@ class Redrive {
       MessageBody: message.body,
       MessageGroupId: message.groupId,
       MessageDeduplicationId: `redrive-${message.messageId}`,
-      MessageAttributes: Object.fromEntries(
-        Object.entries(redriveAttributes(message)).map(([name, StringValue]) => [
-          name,
-          { DataType: "String", StringValue },
-        ]),
-      ),
+      MessageAttributes: messageAttributes(redriveAttributes(message)),
     });
     const { MessageId = "", SequenceNumber = "" } = await giveUpAfter(this.#options.callMilliseconds, (abortSignal) =>
       this.#queue.sqs.send(command, { abortSignal }),

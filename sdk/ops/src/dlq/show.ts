@@ -1,5 +1,4 @@
-import type { DeadLetter } from "./dead-letter.ts";
-import { type ReceivedDeadLetter, withoutBody } from "./dead-letter.ts";
+import { type DeadLetter, type ReceivedDeadLetter, withoutBody } from "./dead-letter.ts";
 import { LOOK_SECONDS } from "./list.ts";
 import type { DeadLetterQueue, DlqOptions } from "./queue.ts";
 import { walk } from "./walk.ts";
@@ -12,19 +11,28 @@ export interface ShownDeadLetter extends DeadLetter {
   readonly before: number;
 }
 
+/** What a look for one message came to. */
+export interface DeadLetterLook {
+  /** Missing when it could not be seen: it is gone, or with somebody else, or behind the first ten of its group, or see `ended`. */
+  readonly message?: ShownDeadLetter;
+  /** `interrupted` when the signal came before it was seen. */
+  readonly ended: "complete" | "interrupted";
+  /** Messages that SQS did not take back: hidden until their visibility timeout ends. */
+  readonly stillHidden: number;
+}
+
 /**
- * Finds one message. All that it receives on the way is given back.
+ * Looks for one message. All that it receives on the way is given back.
  *
  * @param messageId in the dead-letter queue, as `listDeadLetters` gives it
- * @returns undefined when it could not be seen: it is gone, or with somebody else, or behind the first ten of its group
  * @throws what a call to SQS throws, after giving back
- * @example (await showDeadLetter(queue, "5fea7756-0ea4-451a-a703-a558b933e274"))?.detail // "HTTP 422"
+ * @example (await showDeadLetter(queue, "5fea7756-0ea4-451a-a703-a558b933e274")).message?.detail // "HTTP 422"
  */
 export async function showDeadLetter(
   queue: DeadLetterQueue,
   messageId: string,
   options: DlqOptions = {},
-): Promise<ShownDeadLetter | undefined> {
+): Promise<DeadLetterLook> {
   let found: { readonly message: ReceivedDeadLetter; readonly before: number } | undefined;
   const settings = { visibilitySeconds: LOOK_SECONDS, ...options, isDone: () => found !== undefined };
   const end = await walk(queue, settings, async (messages) => {
@@ -34,5 +42,8 @@ export async function showDeadLetter(
     return false;
   });
   if (end.ended === "failed") throw end.error;
-  return found && { ...withoutBody(found.message), body: found.message.body, before: found.before };
+  const { ended, stillHidden } = end;
+  if (found === undefined) return { ended, stillHidden };
+  const { message, before } = found;
+  return { message: { ...withoutBody(message), body: message.body, before }, ended, stillHidden };
 }

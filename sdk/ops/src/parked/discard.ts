@@ -1,10 +1,10 @@
 import { MAX_REASON_CHARACTERS } from "../../../../runtime/parking-lot/control.ts";
-import { parseTombstone } from "../../../../runtime/parking-lot/parked-message.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
 import { checkGroupId, parseSequenceNumber, queueUrl } from "../names.ts";
 import { findItem, oldestParked, type ParkedSummary, parkedMessage, summary } from "./messages.ts";
-import { newControl, sendControl } from "./send-control.ts";
+import { readTombstone } from "./read-item.ts";
+import { checkReach, newControl, sendControl } from "./send-control.ts";
 import { deadlineOf, telling, type WaitOptions, waitFor } from "./wait.ts";
 
 export interface DiscardOptions extends WaitOptions {
@@ -36,7 +36,7 @@ export interface Discarded {
 /**
  * Says what a discard would destroy; changes nothing.
  *
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`; ParkedItemError; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  */
 export async function planDiscard({
   connection,
@@ -56,7 +56,7 @@ export async function planDiscard({
  * Takes one message out of the parking lot, undelivered, and leaves a tombstone for as long as the queue keeps messages. Those behind
  * it stay parked until a replay.
  *
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`; ParkedItemError; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `QUEUE_MADE_ANEW`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  * @example await discard({ connection, queue: "queue-2", groupId: "10", sequenceNumber: "18870000000000000001", reason: "a test" });
  */
 export async function discard(options: DiscardOptions): Promise<Discarded> {
@@ -65,17 +65,19 @@ export async function discard(options: DiscardOptions): Promise<Discarded> {
   const url = await queueUrl(connection, queue);
   const control = newControl({ verb: "discard", sequenceNumber, reason }, groupId);
   const controlSequenceNumber = await sendControl(connection, url, control);
+  const what = `discard ${controlSequenceNumber} of message ${sequenceNumber}`;
+  checkReach(`${what} of group ${groupId}`, controlSequenceNumber, sequenceNumber);
   const sent = { queue, groupId, sequenceNumber, controlSequenceNumber };
   if (!wait) return { ...sent, result: "sent" };
   const look = async () => {
     // In this order: the tombstone is written before the message goes.
     if ((await findItem(connection, queue, groupId, "parked", sequenceNumber)) !== undefined) return undefined;
     const tombstone = await findItem(connection, queue, groupId, "discarded", sequenceNumber);
-    const ours = tombstone !== undefined && parseTombstone(tombstone).discardedBy === controlSequenceNumber;
+    const ours = tombstone !== undefined && readTombstone(tombstone).discardedBy === controlSequenceNumber;
     return ours ? "discarded" : "gone";
   };
   const waiting = waitFor(look, deadlineOf(options), options.signal);
-  const result = await telling(`discard ${controlSequenceNumber} of message ${sequenceNumber}`, waiting);
+  const result = await telling(what, waiting);
   if (result === undefined) return { ...sent, result: "timed-out" };
   return { ...sent, result, groupIsParked: (await oldestParked(connection, queue, groupId)) !== undefined };
 }

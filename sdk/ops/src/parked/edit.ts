@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { type EnvelopeFault, type OutgoingMessage, parseEnvelope } from "../../../../runtime/message.ts";
-import { parseParked } from "../../../../runtime/parking-lot/parked-message.ts";
 import { ENVELOPE_PREFIX, ENVELOPE_SUFFIX, GROUP_ID_FIELD } from "../../../client/src/contract.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
 import { checkGroupId, parseSequenceNumber, queueUrl } from "../names.ts";
 import { findItem, type ParkedSummary, parkedMessage, summary } from "./messages.ts";
-import { messageBytes, newControl, sendControl } from "./send-control.ts";
+import { readParked } from "./read-item.ts";
+import { checkReach, messageBytes, newControl, sendControl } from "./send-control.ts";
 import { deadlineOf, telling, type WaitOptions, waitFor } from "./wait.ts";
 
 export interface EditOptions extends WaitOptions {
@@ -28,6 +28,12 @@ export interface EditPlan {
   readonly bytes: number;
 }
 
+/**
+ * Largest body of a parked message, in bytes: 380 KiB, what the stack gives a queue as its `MaximumMessageSize` under the policy
+ * `park`, since DynamoDB's items end at 400 KiB. A queue that was given the policy `dead-letter` meanwhile takes more.
+ */
+const PARKED_BODY_BYTES = 389_120;
+
 /** What an edit came to. */
 export interface Edited {
   readonly queue: string;
@@ -46,7 +52,7 @@ export interface Edited {
 /**
  * Says what an edit would change, and whether the payload can be taken; changes nothing.
  *
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `PAYLOAD_REFUSED`; ParkedItemError; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `PAYLOAD_REFUSED`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  */
 export async function planEdit(options: Omit<EditOptions, keyof WaitOptions>): Promise<EditPlan> {
   const { message, control } = await prepare(options);
@@ -56,7 +62,7 @@ export async function planEdit(options: Omit<EditOptions, keyof WaitOptions>): P
 /**
  * Gives a parked message another payload. The body that was sent is kept; the message's place, ids and idempotency key stay.
  *
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `PAYLOAD_REFUSED`; ParkedItemError; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `PAYLOAD_REFUSED`, `QUEUE_MADE_ANEW`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  * @example await edit({ connection, queue: "queue-2", groupId: "10", sequenceNumber, payload: await readFile("payload.json") });
  */
 export async function edit(options: EditOptions): Promise<Edited> {
@@ -64,18 +70,20 @@ export async function edit(options: EditOptions): Promise<Edited> {
   const { url, message, control } = await prepare(options);
   const { sequenceNumber } = message;
   const controlSequenceNumber = await sendControl(connection, url, control);
+  const what = `edit ${controlSequenceNumber} of message ${sequenceNumber}`;
+  checkReach(`${what} of group ${groupId}`, controlSequenceNumber, sequenceNumber);
   const bytes = Buffer.byteLength(control.body);
   const sent = { queue, groupId, sequenceNumber, controlSequenceNumber, bytes };
   if (!wait) return { ...sent, result: "sent" };
   const look = async () => {
     const item = await findItem(connection, queue, groupId, "parked", sequenceNumber);
     if (item === undefined) return "gone";
-    const { editedBy } = parseParked(item);
+    const { editedBy } = readParked(item);
     // A later edit is carried out after ours.
     return editedBy !== undefined && editedBy >= controlSequenceNumber ? "edited" : undefined;
   };
   const waiting = waitFor(look, deadlineOf(options), options.signal);
-  const result = await telling(`edit ${controlSequenceNumber} of message ${sequenceNumber}`, waiting);
+  const result = await telling(what, waiting);
   return { ...sent, result: result ?? "timed-out" };
 }
 
@@ -88,6 +96,7 @@ async function prepare(options: Omit<EditOptions, keyof WaitOptions>): Promise<{
   checkGroupId(groupId);
   const sequenceNumber = parseSequenceNumber(options.sequenceNumber);
   const body = envelope(options.payload, groupId);
+  checkBodySize(body);
   const url = await queueUrl(connection, queue);
   const parked = await parkedMessage(connection, queue, groupId, sequenceNumber);
   const control = newControl({ verb: "edit", sequenceNumber, body }, groupId);
@@ -120,6 +129,15 @@ function decode(payload: Uint8Array): string {
   } catch {
     throw refused("is not in UTF-8: save it anew in UTF-8");
   }
+}
+
+function checkBodySize(body: string): void {
+  const bytes = Buffer.byteLength(body);
+  if (bytes <= PARKED_BODY_BYTES) return;
+  const over = bytes - PARKED_BODY_BYTES;
+  throw refused(
+    `makes a body of ${bytes} bytes, and a parked message has ${PARKED_BODY_BYTES} at most: shorten it by ${over} bytes`,
+  );
 }
 
 async function checkSize(

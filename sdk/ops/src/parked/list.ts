@@ -1,8 +1,8 @@
 import { type ParkedGroup, parkedGroups } from "../../../../runtime/parking-lot/groups.ts";
-import { parseParked } from "../../../../runtime/parking-lot/parked-message.ts";
 import type { Connection } from "../connection.ts";
 import { checkGroupId, parkingLotName, queueNames, queueUrl } from "../names.ts";
 import { items, type ParkedSummary, summary } from "./messages.ts";
+import { readParked } from "./read-item.ts";
 
 /**
  * The groups that wait for a person: of one queue, or of all queues of the deployment. In each queue those come first whose oldest
@@ -29,7 +29,7 @@ export async function* listGroups({
  * The parked messages of a group, oldest first, without their bodies. DynamoDB reads them nevertheless: a read unit for each 4 KB.
  *
  * @param options.after only those above this sequence number (20 digits)
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`; ParkedItemError; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  * @example for await (const { sequenceNumber, reason } of listMessages({ connection, queue: "queue-2", groupId: "10" })) {}
  */
 export async function* listMessages({
@@ -45,5 +45,5 @@ export async function* listMessages({
 }): AsyncGenerator<ParkedSummary, void, void> {
   checkGroupId(groupId);
   await queueUrl(connection, queue);
-  for await (const item of items(connection, queue, groupId, "parked", { after })) yield summary(parseParked(item));
+  for await (const item of items(connection, queue, groupId, "parked", { after })) yield summary(readParked(item));
 }

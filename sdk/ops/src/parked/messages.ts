@@ -1,10 +1,11 @@
 import { Buffer } from "node:buffer";
 import { paginateQuery, QueryCommand } from "@aws-sdk/client-dynamodb";
 import { type ItemKind, partitionKey, sequenceNumberOf } from "../../../../runtime/parking-lot/keys.ts";
-import { type Item, type ParkedMessage, parseParked } from "../../../../runtime/parking-lot/parked-message.ts";
+import type { Item, ParkedMessage } from "../../../../runtime/parking-lot/parked-message.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
 import { parkingLotName } from "../names.ts";
+import { readParked } from "./read-item.ts";
 
 /** A parked message without its body. */
 export interface ParkedSummary extends Omit<ParkedMessage, "body"> {
@@ -15,7 +16,7 @@ export interface ParkedSummary extends Omit<ParkedMessage, "body"> {
 }
 
 /** The message at which a group waits, as far as its wait is concerned. */
-export interface OldestParked {
+export interface BlockingMessage {
   readonly sequenceNumber: string;
   readonly stoppedBy: string | undefined;
 }
@@ -84,7 +85,7 @@ export async function oldestParked(
   { dynamodb, deployment }: Connection,
   queue: string,
   groupId: string,
-): Promise<OldestParked | undefined> {
+): Promise<BlockingMessage | undefined> {
   const { Items } = await dynamodb.send(
     new QueryCommand({
       TableName: parkingLotName(deployment),
@@ -131,7 +132,7 @@ export async function findItem(
 /**
  * The parked message of that number, or the group's oldest one.
  *
- * @throws OpsError `NOT_PARKED`; the SDK's errors
+ * @throws OpsError `NOT_PARKED`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  */
 export async function parkedMessage(
   connection: Connection,
@@ -141,7 +142,7 @@ export async function parkedMessage(
 ): Promise<ParkedMessage> {
   if (sequenceNumber !== undefined) {
     const item = await findItem(connection, queue, groupId, "parked", sequenceNumber);
-    if (item !== undefined) return parseParked(item);
+    if (item !== undefined) return readParked(item);
     throw notParked(queue, groupId, sequenceNumber);
   }
   const oldest = await oldestParked(connection, queue, groupId);

@@ -1,10 +1,10 @@
 import { parkedGroups } from "../../../../runtime/parking-lot/groups.ts";
-import { parseParked } from "../../../../runtime/parking-lot/parked-message.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
 import { checkGroupId, parkingLotName, queueUrl } from "../names.ts";
 import { findItem, notParked, oldestParked, type ParkedSummary, sequenceNumbers, summary } from "./messages.ts";
-import { newControl, sendControl } from "./send-control.ts";
+import { readParked } from "./read-item.ts";
+import { checkReach, newControl, sendControl } from "./send-control.ts";
 import { deadlineOf, telling, type WaitOptions, waitFor } from "./wait.ts";
 
 /** What would be replayed of a group, in the order in which it would be. */
@@ -88,7 +88,7 @@ export async function planReplay({
  * Each look reads one item a group, after one reading of the whole group.
  *
  * @returns one entry a group; none when every group was meant and none is parked
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED` when a group was named that is not; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED` and `QUEUE_MADE_ANEW` of a group that was named; the SDK's errors
  * @example const [{ result, stoppedAt }] = await replay({ connection, queue: "queue-2", groupId: "10" });
  */
 export async function replay(options: ReplayOptions): Promise<readonly Replayed[]> {
@@ -118,20 +118,25 @@ export async function replay(options: ReplayOptions): Promise<readonly Replayed[
     const known = { queue, groupId: group.groupId, delivered: 0, remaining: group.parked.length };
     if ("error" in group) return { ...known, result: "not-sent", error: group.error };
     const { control } = group;
-    if (!wait) return { ...known, controlSequenceNumber: control, result: "sent" };
-    const waiting = waitForReplay(connection, queue, group, options.signal, deadline, (left, more) => {
+    const onLook = (left: number, more: number) => {
       messages += more;
       if (remaining.get(group.groupId) === left && more === 0) return;
       remaining.set(group.groupId, left);
       report();
-    });
-    const ended = await telling(`replay ${control} of group ${group.groupId}`, waiting).catch((error: unknown) => {
+    };
+    const what = `replay ${control} of group ${group.groupId}`;
+    const follow = async () => {
+      checkReach(what, control, group.parked.at(-1) ?? "");
+      if (!wait) return { result: "sent" } as const;
+      return telling(what, waitForReplay(connection, queue, group, options.signal, deadline, onLook));
+    };
+    const ended = await follow().catch((error: unknown) => {
       if (groupId !== undefined) throw error;
-      return { result: "sent", delivered: 0, remaining: group.parked.length, error: textOf(error) } as const;
+      return { result: "sent", error: textOf(error) } as const;
     });
     groupsEnded += 1;
-    report();
-    return { queue, groupId: group.groupId, controlSequenceNumber: control, ...ended };
+    if (wait) report();
+    return { ...known, controlSequenceNumber: control, ...ended };
   });
 }
 
@@ -173,6 +178,7 @@ async function waitForReplay(
   const stoppedAt = await waitFor(
     async () => {
       const oldest = await oldestParked(connection, queue, groupId);
+      // checkReach has seen to it that all of `parked` is below the control message: what is above it came later.
       if (oldest === undefined || oldest.sequenceNumber > control) {
         left = 0;
         onLook(left, 0);
@@ -197,7 +203,7 @@ async function waitForReplay(
   if (stoppedAt === undefined) return { result: "timed-out", ...counts };
   if (stoppedAt === "nowhere") return { result: "delivered", ...counts };
   const item = await findItem(connection, queue, groupId, "parked", stoppedAt);
-  return { result: "stopped", ...counts, ...(item === undefined ? {} : { stoppedAt: summary(parseParked(item)) }) };
+  return { result: "stopped", ...counts, ...(item === undefined ? {} : { stoppedAt: summary(readParked(item)) }) };
 }
 
 function textOf(error: unknown): string {

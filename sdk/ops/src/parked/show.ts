@@ -1,9 +1,11 @@
 import { Buffer } from "node:buffer";
-import { type ParkedMessage, parseParked, parseTombstone } from "../../../../runtime/parking-lot/parked-message.ts";
+import type { ParkedMessage } from "../../../../runtime/parking-lot/parked-message.ts";
+import { ENVELOPE_PREFIX, ENVELOPE_SUFFIX } from "../../../client/src/contract.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
 import { checkGroupId, parseSequenceNumber, queueUrl } from "../names.ts";
 import { findItem, items, notParked, oldestParked, type ParkedSummary, parkedMessage, summary } from "./messages.ts";
+import { readParked, readTombstone } from "./read-item.ts";
 
 /** A discarded message, without its body. */
 export interface DiscardedSummary extends ParkedSummary {
@@ -30,7 +32,7 @@ const MOST_DISCARDED = 20;
  *
  * @param options.sequenceNumber up to 20 digits
  * @param options.body whether bodies, which are people's data, are wanted @default false
- * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`; ParkedItemError; the SDK's errors
+ * @throws OpsError `INVALID_ARGUMENT`, `UNKNOWN_QUEUE`, `NOT_PARKED`, `NOT_A_PARKED_MESSAGE`; the SDK's errors
  * @example const { message } = await show({ connection, queue: "queue-2", groupId: "10" });
  */
 export async function show({
@@ -59,8 +61,8 @@ export async function show({
   }
   const original = await findItem(connection, queue, groupId, "original", number);
   return {
-    message: view(parseParked(item), body),
-    ...(original === undefined ? {} : { original: viewBody(parseParked(original).body, body) }),
+    message: view(readParked(item), body),
+    ...(original === undefined ? {} : { original: viewBody(readParked(original).body, body) }),
     discarded,
   };
 }
@@ -86,11 +88,13 @@ export async function readPayload({
   const wanted = sequenceNumber === undefined ? undefined : parseSequenceNumber(sequenceNumber);
   await queueUrl(connection, queue);
   const message = await parkedMessage(connection, queue, groupId, wanted);
-  const payload = /^\{"data":(.*)\}$/s.exec(message.body)?.[1];
-  if (payload !== undefined) return payload;
+  const { body } = message;
+  if (body.startsWith(ENVELOPE_PREFIX) && body.endsWith(ENVELOPE_SUFFIX)) {
+    return body.slice(ENVELOPE_PREFIX.length, -ENVELOPE_SUFFIX.length);
+  }
   throw new OpsError(
     "PAYLOAD_REFUSED",
-    `message ${message.sequenceNumber} of group ${groupId} is no envelope {"data":...}: parked show --body has all of it`,
+    `message ${message.sequenceNumber} of group ${groupId} is no envelope ${ENVELOPE_PREFIX}...${ENVELOPE_SUFFIX}: parked show --body has all of it`,
   );
 }
 
@@ -104,10 +108,10 @@ async function listDiscarded(
   const found: (DiscardedSummary & { readonly body?: string })[] = [];
   if (wanted !== undefined) {
     const item = await findItem(connection, queue, groupId, "discarded", wanted);
-    return item === undefined ? [] : [view(parseTombstone(item), body)];
+    return item === undefined ? [] : [view(readTombstone(item), body)];
   }
   for await (const item of items(connection, queue, groupId, "discarded", { newestFirst: true })) {
-    found.push(view(parseTombstone(item), false));
+    found.push(view(readTombstone(item), false));
     if (found.length === MOST_DISCARDED) break;
   }
   return found;

@@ -51,6 +51,7 @@ export async function telling<Seen>(sent: string, looking: Promise<Seen>): Promi
     return await looking;
   } catch (cause) {
     const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    throw new OpsError("AWS_FAILED", `${sent} is sent, and goes on; its effect could not be read (${why})`, { cause });
+    const code = cause instanceof OpsError ? cause.code : "AWS_FAILED";
+    throw new OpsError(code, `${sent} is sent, and goes on; its effect could not be read (${why})`, { cause });
   }
 }
