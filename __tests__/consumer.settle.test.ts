@@ -390,6 +390,23 @@ test("returns the rest of a group when the backend is unavailable, deletes what 
   );
 });
 
+test("gives a group that is done back to SQS when another one of its batch takes long", async () => {
+  const world = new World();
+  const slow = Array.from({ length: 5 }, () => world.send("a", []));
+  const done = world.send("b", []);
+  const left: boolean[] = [];
+  world.takes = () => {
+    // A second and a half for each call that is made.
+    world.queue.now += 1_500;
+    left.push(world.queue.has(done));
+  };
+  assert.deepEqual((await once(world)).kept, []);
+  // Not when it was accepted, but long before the slow group's last delivery.
+  assert.deepEqual(world.firstAccepted.toSorted(), [...slow, done].toSorted());
+  assert.deepEqual([left[0], left.at(-1)], [true, false]);
+  assert.equal(world.sides.deletes, 1);
+});
+
 test("drops a group of which one receipt has expired, and delivers the others", async () => {
   const world = new World();
   world.send("a", []);

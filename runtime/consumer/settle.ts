@@ -12,6 +12,13 @@ import { deleteAll, settleGroup } from "./settle-group.ts";
  */
 const SUSPECT_RECEIVES = 20;
 
+/**
+ * How long a group that is done waits for the rest of its batch, in milliseconds, before its messages are taken out of the queue:
+ * until then SQS gives out nothing more of it. A batch that is settled sooner costs no request for that, since the event source
+ * deletes it as a whole.
+ */
+const DONE_MILLISECONDS = 1_000;
+
 /** The settling of one group under way. */
 interface Run {
   readonly messages: readonly QueueMessage[];
@@ -19,6 +26,10 @@ interface Run {
   readonly steps: AsyncGenerator<undefined, number, undefined>;
   /** How many messages at the group's end have to wait, once that is known. */
   waiting: number | undefined;
+  /** When that was known, in milliseconds since the epoch. */
+  doneAt: number;
+  /** Whether its messages were taken out of the queue here. Those of a group that has to wait were, when it was given back. */
+  isDeleted: boolean;
 }
 
 /**
@@ -43,12 +54,14 @@ export async function settle(
   const invocation: Invocation = { queue, limits, ports, sawOutage: false };
   const runs = (await holdGroups(messages, invocation)).map((group): Run => {
     const isSuspect = (group[0]?.receiveCount ?? 0) > SUSPECT_RECEIVES;
-    return { messages: group, isSuspect, steps: settleGroup(group, isSuspect, invocation), waiting: undefined };
+    const steps = settleGroup(group, isSuspect, invocation);
+    return { messages: group, isSuspect, steps, waiting: undefined, doneAt: 0, isDeleted: false };
   });
   const [suspect, calm] = [runs.filter((run) => run.isSuspect), runs.filter((run) => !run.isSuspect)];
   // A replay may take the whole invocation, and a suspect may end it: neither is waited for with what others have settled.
-  const isEager = runs.length > 1 && (suspect.length > 0 || messages.some((one) => parseControl(one) !== undefined));
-  const finish = (run: Run) => settleToEnd(run, isEager, invocation);
+  const isEager = suspect.length > 0 || messages.some((one) => parseControl(one) !== undefined);
+  const patience = isEager ? 0 : DONE_MILLISECONDS;
+  const finish = (run: Run) => settleToEnd(run, runs, patience, invocation);
 
   const done = new Set((await Promise.all(calm.map(finish))).flat());
   // Not always the same one first: it may take all the time there is.
@@ -56,7 +69,7 @@ export async function settle(
   for (const run of [...suspect.slice(turn), ...suspect.slice(0, turn)]) {
     // The rest is given back side by side: one after the other it would take a call's time each.
     if (endsSoon(invocation)) break;
-    await advance(run);
+    await advance(run, invocation);
   }
   for (const message of (await Promise.all(suspect.map(finish))).flat()) done.add(message);
   // What is not known to be settled stays: a dropped group's messages, and the rest of one that has to wait.
@@ -64,21 +77,38 @@ export async function settle(
 }
 
 /** One message of the group, or one delivery of a replay. */
-async function advance(run: Run): Promise<void> {
+async function advance(run: Run, { ports }: Invocation): Promise<void> {
   const step = await run.steps.next();
-  if (step.done) run.waiting = step.value;
+  if (!step.done) return;
+  run.waiting = step.value;
+  run.doneAt = ports.now();
 }
 
 /** @returns the group's settled messages */
-async function settleToEnd(run: Run, isEager: boolean, invocation: Invocation): Promise<readonly QueueMessage[]> {
-  while (run.waiting === undefined) await advance(run);
-  const settled = run.messages.slice(0, run.messages.length - run.waiting);
-  const [head] = settled;
-  // Of a group that has to wait, what is settled was deleted when the rest was given back.
-  if (isEager && run.waiting === 0 && head !== undefined) {
-    await tolerate("queue.failed", "delete", invocation, head, () => deleteAll(settled, invocation));
+async function settleToEnd(
+  run: Run,
+  runs: readonly Run[],
+  patience: number,
+  invocation: Invocation,
+): Promise<readonly QueueMessage[]> {
+  while (run.waiting === undefined) {
+    await advance(run, invocation);
+    if (run.waiting === undefined) await freeGroups(runs, patience, invocation);
   }
-  return settled;
+  if (runs.some((other) => other.waiting === undefined)) await freeGroups(runs, patience, invocation);
+  return run.messages.slice(0, run.messages.length - run.waiting);
+}
+
+/** Takes the messages of groups that are done out of the queue, when the rest of the batch keeps them waiting. */
+async function freeGroups(runs: readonly Run[], patience: number, invocation: Invocation): Promise<void> {
+  const now = invocation.ports.now();
+  const late = runs.filter((run) => run.waiting === 0 && !run.isDeleted && run.doneAt + patience <= now);
+  const messages = late.flatMap((run) => run.messages);
+  const [head] = messages;
+  if (head === undefined) return;
+  for (const run of late) run.isDeleted = true;
+  // What fails here is only late: the event source deletes it in the end.
+  await tolerate("queue.failed", "delete", invocation, head, () => deleteAll(messages, invocation));
 }
 
 /**
