@@ -58,6 +58,20 @@ test("close does not give back what was given up meanwhile with onFailure contin
 test("close ends a client that was aborted, and gives back what then was queued", () =>
   keepsItsPromises({ steps: [{ do: "send", group: "a" }, { do: "abortClient" }] }));
 
+test("close gives back a message whose group was paused meanwhile, also when its caller aborts it then", () =>
+  keepsItsPromises({
+    fates: [[{ kind: "broken", lands: "never" }]],
+    steps: [
+      { do: "send", group: "a" },
+      { do: "send", group: "a" },
+      { do: "close", timeout: 30_000 },
+      { do: "pass", milliseconds: 0 },
+      // Of the three sends from the last one on: the first, whose request is answered, then what was behind it.
+      { do: "abort", back: 1 },
+      { do: "abort", back: 0 },
+    ],
+  }));
+
 test("a second close gives back nothing twice", () =>
   keepsItsPromises({
     fates: [[{ kind: "broken", lands: "never" }]],

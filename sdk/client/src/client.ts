@@ -381,8 +381,9 @@ export function openFifoClient<Payload extends object>(settings: Settings, clock
     // The head leaves the lane too.
     for (const follower of lane.calls.splice(0)) {
       if (follower === call) continue;
-      // Kept to be given back, when the end has begun.
-      if (!closed) forget(follower);
+      // Kept to be given back, when the end has begun: its caller was told, and cannot take it back any more.
+      if (closed) follower.stopListening();
+      else forget(follower);
       follower.failWith(new GroupPausedError(follower.ids, cause));
     }
     proceed(lane);
