@@ -554,7 +554,8 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
         const one = some.at(-1 - (step.back % Math.max(1, some.length)));
         note(`abort ${one?.n}`);
         if (one) happened(`abort ${one.phase}${inFlight.has(one.id) ? " in flight" : ""}`);
-        if (one?.phase !== "pending") return one?.signal.abort();
+        // The signal is its send()'s, and has no say in a replay.
+        if (one?.phase !== "pending" || one.resumes > 0) return one?.signal.abort();
         one.aborted = true;
         one.abortedInFlight = inFlight.has(one.id);
         one.signal.abort();
