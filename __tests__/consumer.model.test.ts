@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { CALLS, type Plan, plans, play, slowPlans } from "./helpers/consumer-model-plan.ts";
-import { envelope, type Fault, type Say, World } from "./helpers/consumer-model-world.ts";
+import { CALLS, HARM, type Plan, plans, play, slowPlans } from "./helpers/consumer-model-plan.ts";
+import { envelope, type Say, World } from "./helpers/consumer-model-world.ts";
 
 /** What the random plans together must have gone through, so that none of it is left out unseen. */
 const EXPECTED =
@@ -93,19 +93,11 @@ const tours: readonly Partial<Plan>[] = [
 ];
 
 test("keeps order and loses nothing, whichever one call fails, is lost, comes late or is the last", async () => {
-  const faults: readonly Fault[] = [
-    "throws-before",
-    "throws-after",
-    "lands-late",
-    "crashes-before",
-    "crashes-after",
-    "refuses-some",
-  ];
   const called = new Set<string>();
   for (const tour of tours) {
     const { calls } = await play(tour);
     for (const { name } of calls) called.add(name);
-    for (const fault of faults) {
+    for (const fault of HARM) {
       for (const [at, { name }] of calls.entries()) {
         if (fault === "refuses-some" && !["hold", "changeVisibility", "delete"].includes(name)) continue;
         // Before a read or after it is the same.

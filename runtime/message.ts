@@ -32,6 +32,20 @@ export interface OutgoingMessage {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/**
+ * Message attributes as SQS takes them, all of them texts.
+ *
+ * @example messageAttributes({ control: "replay" }) // { control: { DataType: "String", StringValue: "replay" } }
+ */
+export function messageAttributes(texts: Readonly<Record<string, string>>) {
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, StringValue]) => [name, { DataType: TEXT_ATTRIBUTE, StringValue }]),
+  );
+}
+
+/** SQS's name for the type of a text. */
+export const TEXT_ATTRIBUTE = "String";
+
 /** Message attributes of a dead-lettered copy, and of what is redriven from it. All of them are strings. */
 export const COPY_ATTRIBUTES = {
   /** The message's first idempotency key, which its copies keep. */

@@ -126,14 +126,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant({ do: "drain" as const }) },
   { weight: 8, arbitrary: operatorStep },
 );
-const harm = fc.constantFrom<Fault>(
+/** Every fault that a call can have. */
+export const HARM: readonly Fault[] = [
   "throws-before",
   "throws-after",
   "lands-late",
   "crashes-before",
   "crashes-after",
   "refuses-some",
-);
+];
+const harm = fc.constantFrom(...HARM);
 const anyFault = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Fault>("none") },
   {

@@ -25,7 +25,7 @@ import { type BatchResponse, createConsumer } from "../../runtime/consumer/consu
 import { type QueueSettings, readEnvironment } from "../../runtime/consumer/environment.ts";
 import { listen, stopListening } from "../../runtime/local/listen.ts";
 import { startQueueServer } from "../../runtime/local/queue/server.ts";
-import type { OutgoingMessage } from "../../runtime/message.ts";
+import { messageAttributes, type OutgoingMessage } from "../../runtime/message.ts";
 import { type Control, controlMessage } from "../../runtime/parking-lot/control.ts";
 import { type ParkedGroup, parkedGroups } from "../../runtime/parking-lot/groups.ts";
 import { PARKED_GROUPS_INDEX } from "../../runtime/parking-lot/keys.ts";
@@ -188,9 +188,7 @@ export async function startConsumerWorld(options: {
       MessageBody: body,
       MessageGroupId: groupId,
       MessageDeduplicationId: deduplicationId,
-      MessageAttributes: Object.fromEntries(
-        Object.entries(attributes).map(([name, StringValue]) => [name, { DataType: "String", StringValue }]),
-      ),
+      MessageAttributes: messageAttributes(attributes),
     });
     const { SequenceNumber } = await sqs.send(command);
     return SequenceNumber ?? "";

@@ -14,7 +14,7 @@ import dynalite from "dynalite";
 import { listen, stopListening } from "../../runtime/local/listen.ts";
 import { writeLocalFile } from "../../runtime/local/local-file.ts";
 import { startQueueServer } from "../../runtime/local/queue/server.ts";
-import { COPY_ATTRIBUTES, type OutgoingMessage } from "../../runtime/message.ts";
+import { COPY_ATTRIBUTES, messageAttributes, type OutgoingMessage } from "../../runtime/message.ts";
 import { PARKED_GROUPS_INDEX } from "../../runtime/parking-lot/keys.ts";
 import type { ParkedMessage } from "../../runtime/parking-lot/parked-message.ts";
 import { createParkingLot, type ParkingLot } from "../../runtime/parking-lot/parking-lot.ts";
@@ -270,9 +270,7 @@ function toCommand(QueueUrl: string, { body, groupId, deduplicationId, attribute
     MessageBody: body,
     MessageGroupId: groupId,
     MessageDeduplicationId: deduplicationId,
-    MessageAttributes: Object.fromEntries(
-      Object.entries(attributes).map(([name, StringValue]) => [name, { DataType: "String", StringValue }]),
-    ),
+    MessageAttributes: messageAttributes(attributes),
   });
 }
 

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { INTERRUPTED, stopOnSignals } from "../../runtime/local/stop-signals.ts";
 import { createReport } from "./report.ts";
 import { runSoak } from "./run.ts";
 
@@ -17,10 +18,6 @@ interface Options {
 }
 
 const USAGE = 2;
-/** Ctrl-C: 128 + SIGINT, as shells have it. */
-const INTERRUPTED = 130;
-/** Under npm, one Ctrl-C comes twice: from the terminal, and passed on by npm. */
-const SAME_SIGNAL_MILLISECONDS = 500;
 
 const options = readOptions();
 if (options !== undefined) await main(options);
@@ -67,16 +64,7 @@ async function main({
   data,
 }: Options) {
   const report = createReport(json);
-  const stopping = new AbortController();
-  let stoppingSince = 0;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      if (!stopping.signal.aborted) {
-        stoppingSince = performance.now();
-        stopping.abort();
-      } else if (performance.now() - stoppingSince > SAME_SIGNAL_MILLISECONDS) process.exit(INTERRUPTED);
-    });
-  }
+  const stopping = stopOnSignals();
   const kept = data === undefined ? mkdtempSync(join(tmpdir(), "fifo-soak-")) : resolve(data);
   report.begin(`seed ${seed}, ${length} min, ${groups} groups, ${faults ? "with faults" : "no faults"}, in ${kept}`);
   try {

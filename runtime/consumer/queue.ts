@@ -5,7 +5,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { giveUpAfter } from "../give-up.ts";
-import type { OutgoingMessage, QueueMessage } from "../message.ts";
+import { messageAttributes, type OutgoingMessage, type QueueMessage } from "../message.ts";
 import type { Ports } from "./ports.ts";
 
 /** The consumer's side of SQS: hold, delete, and send to the dead-letter queue. */
@@ -44,9 +44,7 @@ export function createQueue(client: SQSClient, callMilliseconds: number): Queue 
         MessageBody: body,
         MessageGroupId: groupId,
         MessageDeduplicationId: deduplicationId,
-        MessageAttributes: Object.fromEntries(
-          Object.entries(attributes).map(([name, value]) => [name, { DataType: "String", StringValue: value }]),
-        ),
+        MessageAttributes: messageAttributes(attributes),
       });
       await giveUpAfter(callMilliseconds, (abortSignal) => client.send(command, { abortSignal }));
     },

@@ -9,6 +9,7 @@ import { createOutput, type Output } from "./output.ts";
 import { startQueueServer } from "./queue/server.ts";
 import { report } from "./report.ts";
 import { type Local, startLocal } from "./start-local.ts";
+import { INTERRUPTED, stopOnSignals } from "./stop-signals.ts";
 
 interface Options {
   readonly once?: true;
@@ -27,10 +28,6 @@ const SQS_ONLY_CONFLICTS = ["once", "json", "messages", "groups", "deployment"];
 
 /** Past the visibility timeout, after which a message that a crash left behind is received again. */
 const PATIENCE_MILLISECONDS = 60_000;
-/** Ctrl-C before the burst was settled: 128 + SIGINT, as shells have it. */
-const INTERRUPTED = 130;
-/** Under npm, one Ctrl-C comes twice: from the terminal, and passed on by npm. */
-const SAME_SIGNAL_MILLISECONDS = 500;
 
 /**
  * The command behind `npm start`.
@@ -42,19 +39,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const command = createCommand().parse(argv);
   const options = command.opts<Options>();
   const output = createOutput(options.json === true);
-  const stopping = new AbortController();
-  let stoppingSince = 0;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      if (!stopping.signal.aborted) {
-        stoppingSince = performance.now();
-        stopping.abort();
-      } else if (performance.now() - stoppingSince > SAME_SIGNAL_MILLISECONDS) {
-        // The second one does not wait: children end when this process does.
-        process.exit(INTERRUPTED);
-      }
-    });
-  }
+  const stopping = stopOnSignals();
   // Whoever read this is gone (`npm start | head -1`), or its disk is full.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => {

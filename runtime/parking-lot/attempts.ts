@@ -2,7 +2,7 @@ import { DeleteItemCommand, GetItemCommand, UpdateItemCommand } from "@aws-sdk/c
 import { giveUpAfter } from "../give-up.ts";
 import { itemKey } from "./keys.ts";
 import type { Item } from "./parked-message.ts";
-import type { ParkingLotTable } from "./table.ts";
+import { expiresAt, type ParkingLotTable } from "./table.ts";
 
 /** A message as its counter names it. */
 export interface CountedMessage {
@@ -55,7 +55,7 @@ export function createAttempts({ client, table, callMilliseconds, now }: Parking
         ExpressionAttributeValues: {
           ":one": { N: "1" },
           ":now": { S: new Date(now()).toISOString() },
-          ":expiresAt": { N: String(Math.ceil(now() / 1000) + retentionSeconds) },
+          ":expiresAt": expiresAt({ now }, retentionSeconds),
         },
         ReturnValues: "ALL_NEW",
       });

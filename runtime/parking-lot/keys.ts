@@ -30,6 +30,30 @@ export function itemKey(queue: string, groupId: string, kind: ItemKind, sequence
   return { pk: { S: partitionKey(queue, groupId) }, sk: { S: `${kind}#${sequenceNumber.padStart(20, "0")}` } };
 }
 
+/**
+ * What a Query needs to find a group's items of one kind, in the order of their sequence numbers.
+ *
+ * @param range.after only those above this sequence number; 20 digits
+ * @param range.below only those below this one, of which there is no item: a control message's own; 20 digits
+ */
+export function itemRange(
+  queue: string,
+  groupId: string,
+  kind: ItemKind,
+  { after, below }: { readonly after?: string | undefined; readonly below?: string | undefined } = {},
+) {
+  return {
+    KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
+    ExpressionAttributeValues: {
+      ":pk": { S: partitionKey(queue, groupId) },
+      // Above "after" and no more: a sort key that has it as a prefix is none of ours.
+      ":first": { S: after === undefined ? `${kind}#` : `${kind}#${after}#` },
+      // A sequence number ends before "~".
+      ":last": { S: `${kind}#${below ?? "~"}` },
+    },
+  };
+}
+
 /** The sequence number in an item's sort key. */
 export function sequenceNumberOf(item: Readonly<Record<string, { readonly S?: string | undefined }>>): string {
   const sortKey = item["sk"]?.S ?? "";

@@ -7,7 +7,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { giveUpAfter } from "../give-up.ts";
-import { itemKey, partitionKey, sequenceNumberOf } from "./keys.ts";
+import { itemKey, itemRange, sequenceNumberOf } from "./keys.ts";
 import {
   type Failure,
   type Item,
@@ -17,7 +17,7 @@ import {
   toAttributes,
   toItem,
 } from "./parked-message.ts";
-import type { ParkingLotTable } from "./table.ts";
+import { expiresAt, type ParkingLotTable } from "./table.ts";
 
 /** A message as its item's key names it. */
 export interface ParkedKey {
@@ -109,19 +109,13 @@ export function createParkingLot({ client, table, callMilliseconds, now }: Parki
     });
     await limited((abortSignal) => client.send(command, { abortSignal })).catch(unlessConditionFailed);
   };
-  const query = async (queue: string, groupId: string, most: number, after: string, projection?: string) => {
+  const query = async (queue: string, groupId: string, most: number, after?: string, projection?: string) => {
     const command = new QueryCommand({
       TableName: table,
       ConsistentRead: true,
       Limit: most,
-      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
       ProjectionExpression: projection,
-      ExpressionAttributeValues: {
-        ":pk": { S: partitionKey(queue, groupId) },
-        // Above "after" and no more: a sort key that has it as a prefix is none of ours.
-        ":first": after === "" ? { S: "parked#" } : { S: `parked#${after}#` },
-        ":last": { S: "parked#~" },
-      },
+      ...itemRange(queue, groupId, "parked", { after }),
     });
     const { Items } = await limited((abortSignal) => client.send(command, { abortSignal }));
     return Items ?? [];
@@ -129,11 +123,11 @@ export function createParkingLot({ client, table, callMilliseconds, now }: Parki
 
   return {
     async oldest(queue, groupId) {
-      const [item] = await query(queue, groupId, 1, "", "sk, parkedQueue");
+      const [item] = await query(queue, groupId, 1, undefined, "sk, parkedQueue");
       if (item === undefined) return undefined;
       return { sequenceNumber: sequenceNumberOf(item), isMarked: item["parkedQueue"] !== undefined };
     },
-    async read(queue, groupId, most, after = "") {
+    async read(queue, groupId, most, after) {
       return (await query(queue, groupId, most, after)).map(parseParked);
     },
     async get(key) {
@@ -161,8 +155,7 @@ export function createParkingLot({ client, table, callMilliseconds, now }: Parki
       await put(toItem("original", message), NOT_STORED_YET).catch(unlessConditionFailed);
     },
     async bury(tombstone, retentionSeconds) {
-      const expiresAt = { N: String(Math.ceil(now() / 1000) + retentionSeconds) };
-      await put({ ...toItem("discarded", tombstone), expiresAt });
+      await put({ ...toItem("discarded", tombstone), expiresAt: expiresAt({ now }, retentionSeconds) });
     },
     async remove(key) {
       const command = new DeleteItemCommand({ TableName: table, Key: keyOf(key) });

@@ -1,7 +1,7 @@
 import { DeleteItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { giveUpAfter } from "../give-up.ts";
 import { itemKey } from "./keys.ts";
-import type { ParkingLotTable } from "./table.ts";
+import { expiresAt, type ParkingLotTable } from "./table.ts";
 
 /** A message as its marker names it. */
 export interface StartedMessage {
@@ -42,7 +42,7 @@ export function createStarted({ client, table, callMilliseconds, now }: ParkingL
         ExpressionAttributeNames: { "#starts": "starts", "#expiresAt": "expiresAt" },
         ExpressionAttributeValues: {
           ":start": { SS: [start] },
-          ":expiresAt": { N: String(Math.ceil(now() / 1000) + retentionSeconds) },
+          ":expiresAt": expiresAt({ now }, retentionSeconds),
         },
         ReturnValues: "UPDATED_NEW",
       });

@@ -10,3 +10,8 @@ export interface ParkingLotTable {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
+
+/** The attribute of the table's TTL: epoch seconds, so that an item outlives the message that it is about. */
+export function expiresAt({ now }: Pick<ParkingLotTable, "now">, retentionSeconds: number): { readonly N: string } {
+  return { N: String(Math.ceil(now() / 1000) + retentionSeconds) };
+}

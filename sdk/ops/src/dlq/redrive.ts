@@ -1,7 +1,7 @@
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { giveUpAfter } from "../../../../runtime/give-up.ts";
-import { COPY_ATTRIBUTES } from "../../../../runtime/message.ts";
-import { attributeBytes, messageAttributes } from "../message-attributes.ts";
+import { COPY_ATTRIBUTES, messageAttributes } from "../../../../runtime/message.ts";
+import { attributeBytes } from "../attribute-bytes.ts";
 import type { DeadLetter, ReceivedDeadLetter } from "./dead-letter.ts";
 import type { Hold } from "./hold.ts";
 import {

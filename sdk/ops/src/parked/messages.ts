@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { paginateQuery, QueryCommand } from "@aws-sdk/client-dynamodb";
-import { type ItemKind, partitionKey, sequenceNumberOf } from "../../../../runtime/parking-lot/keys.ts";
+import { type ItemKind, itemKey, itemRange, sequenceNumberOf } from "../../../../runtime/parking-lot/keys.ts";
 import type { Item, ParkedMessage } from "../../../../runtime/parking-lot/parked-message.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
@@ -45,15 +45,8 @@ export async function* items(
       TableName: parkingLotName(deployment),
       ConsistentRead: true,
       ScanIndexForward: range.newestFirst !== true,
-      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
       ProjectionExpression: projection,
-      ExpressionAttributeValues: {
-        ":pk": { S: partitionKey(queue, groupId) },
-        // Above "after" and no more: a sort key that has it as a prefix is none of ours.
-        ":first": { S: range.after === undefined ? `${kind}#` : `${kind}#${range.after}#` },
-        // A sequence number ends before "~"; that of the control message itself is never a parked message's.
-        ":last": { S: `${kind}#${range.below ?? "~"}` },
-      },
+      ...itemRange(queue, groupId, kind, range),
     },
   );
   for await (const { Items = [] } of pages) yield* Items;
@@ -91,9 +84,8 @@ export async function oldestParked(
       TableName: parkingLotName(deployment),
       ConsistentRead: true,
       Limit: 1,
-      KeyConditionExpression: "pk = :pk AND begins_with(sk, :parked)",
       ProjectionExpression: "sk, stoppedBy",
-      ExpressionAttributeValues: { ":pk": { S: partitionKey(queue, groupId) }, ":parked": { S: "parked#" } },
+      ...itemRange(queue, groupId, "parked"),
     }),
   );
   const [item] = Items ?? [];
@@ -115,14 +107,15 @@ export async function findItem(
   sequenceNumber: string,
 ): Promise<Item | undefined> {
   const { dynamodb, deployment } = connection;
+  const { pk, sk } = itemKey(queue, groupId, kind, sequenceNumber);
   const { Items } = await dynamodb.send(
     new QueryCommand({
       TableName: parkingLotName(deployment),
       ConsistentRead: true,
       KeyConditionExpression: "pk = :pk AND sk = :sk",
       ExpressionAttributeValues: {
-        ":pk": { S: partitionKey(queue, groupId) },
-        ":sk": { S: `${kind}#${sequenceNumber}` },
+        ":pk": pk,
+        ":sk": sk,
       },
     }),
   );

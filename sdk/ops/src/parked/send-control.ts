@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
-import type { OutgoingMessage } from "../../../../runtime/message.ts";
+import { messageAttributes, type OutgoingMessage } from "../../../../runtime/message.ts";
 import { type Control, controlMessage } from "../../../../runtime/parking-lot/control.ts";
+import { attributeBytes } from "../attribute-bytes.ts";
 import type { Connection } from "../connection.ts";
 import { OpsError } from "../errors.ts";
-import { attributeBytes, messageAttributes } from "../message-attributes.ts";
 
 /** A control message for a group, with an id that was never used. */
 export function newControl(control: Control, groupId: string): OutgoingMessage {
