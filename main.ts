@@ -15,4 +15,26 @@ deploy(app, {
   protect: false,
 });
 
+deploy(app, {
+  name: "prod",
+  region: "ap-northeast-2",
+  stage: "kimalarm",
+  aws: { accountIds: ["123456789012"] },
+  terraformCloud: { organization: "kimalarm" },
+  backend: "response-server",
+  responseServer: { zones: ["a", "c"] },
+  queues: [{ name: "queue-1" }, { name: "queue-2", failurePolicy: "park" }],
+  producers: [{ name: "kimalarm" }],
+  gateway: {
+    domain: { name: "fifo.kimalarm.example", zone: "kimalarm.example" },
+    accountRole: "own",
+    minimumCompressionBytes: 1_024,
+    firewall: { requestsPerAddress: 100_000 },
+  },
+  consumer: { reservedConcurrency: 25 },
+  encryption: "customer-managed",
+  tracing: true,
+  operations: { emails: ["ops@kimalarm.example"] },
+});
+
 app.synth();

@@ -10,7 +10,7 @@ import { splitLocal } from "../sdk/ops/src/commands/argv.ts";
 import { connect } from "../sdk/ops/src/connection.ts";
 import * as ops from "../sdk/ops/src/names.ts";
 import { age, visible } from "../sdk/ops/src/output.ts";
-import * as stacks from "../stacks/config.ts";
+import * as stacks from "../stacks/names.ts";
 import { startOpsConsumer } from "./helpers/ops-consumer.ts";
 import { startOpsWorld } from "./helpers/ops-world.ts";
 import { startBackend } from "./helpers/scripted-backend.ts";

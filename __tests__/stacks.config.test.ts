@@ -6,14 +6,9 @@ import { after, describe, test } from "node:test";
 import { App } from "cdktf";
 import { outageWait } from "../runtime/consumer/backoff.ts";
 import * as consumer from "../runtime/consumer/ports.ts";
-import {
-  ConfigError,
-  type DeploymentInput,
-  FAILING_PATH_RESERVE_MILLISECONDS,
-  OUTAGE_RECEIVES,
-  parseDeployment,
-} from "../stacks/config.ts";
+import { ConfigError, type DeploymentInput, parseDeployment } from "../stacks/config.ts";
 import { deploy } from "../stacks/deploy.ts";
+import { FAILING_PATH_RESERVE_MILLISECONDS, OUTAGE_RECEIVES } from "../stacks/rules.ts";
 
 const valid: DeploymentInput = {
   name: "dev",
@@ -41,7 +36,7 @@ test("a deployment that says only what has no default is complete", () => {
   const deployment = parseDeployment(valid);
   assert.equal(deployment.queues[0]?.visibilityTimeoutSeconds, 360);
   assert.equal(deployment.queues[0]?.retentionSeconds, 14 * 86_400);
-  assert.deepEqual(deployment.producers[0]?.keys, ["a"]);
+  assert.deepEqual(deployment.producers[0]?.keys, [{ generation: "a", enabled: true }]);
   assert.equal(deployment.protect, true);
 });
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MAX_MESSAGE_BYTES, SQS_MAX_MESSAGE_BYTES } from "../sdk/client/src/contract.ts";
-import { consumerEnvironment } from "./delivery/consumer-environment.ts";
+import { PARKED_MAX_MESSAGE_BYTES } from "./limits.ts";
+import { brokenRules } from "./rules.ts";
 
 /** Names become parts of AWS names, Terraform addresses and URL paths: what is valid in all of them. */
 const nameSchema = z
@@ -12,8 +13,23 @@ const nameSchema = z
 
 const seconds = (lowest: number, highest: number) => z.int().min(lowest).max(highest);
 
-/** DynamoDB's items end at 400 KiB (409,600 bytes). 20 KiB of it are for what a parked message has besides its body. */
-const PARKED_MAX_MESSAGE_BYTES = 389_120;
+/** How long a log group keeps its lines, in days: one of CloudWatch's choices. */
+const logRetentionDays = z
+  .union(
+    [
+      1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
+    ].map((days) => z.literal(days)),
+    "one of the days that CloudWatch takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653",
+  )
+  .default(30);
+
+const HOST_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const domainName = z
+  .string()
+  .refine(
+    (text) => text.length <= 253 && text.includes(".") && text.split(".").every((label) => HOST_LABEL.test(label)),
+    "a domain name in lower case without a final dot, e.g. fifo.kimalarm.example",
+  );
 
 /** What a queue has unless it says otherwise, and how large its messages may be at most. */
 const POLICIES = {
@@ -63,6 +79,10 @@ const queueFields = z.strictObject({
   batchSize: z.int().min(1).default(10),
   /** Invocations at the same time for this queue (Lambda: 2 to 1,000). @default 10 */
   maximumConcurrency: z.int().min(2).max(1_000).default(10),
+  /** Not to be given: Lambda waits for no further messages on a FIFO queue (Lambda, "CreateEventSourceMapping"). */
+  maximumBatchingWindowSeconds: z
+    .undefined("must not be given: an event source of a FIFO queue has no batching window")
+    .optional(),
 });
 
 const queueSchema = queueFields.transform((queue) => {
@@ -75,11 +95,26 @@ const queueSchema = queueFields.transform((queue) => {
   };
 });
 
+const keySchema = z.union(
+  [
+    nameSchema.transform((generation) => ({ generation, enabled: true })),
+    z.strictObject({ generation: nameSchema, enabled: z.boolean().default(true) }),
+  ],
+  'a generation of lower-case letters, digits and single hyphens, a letter first, e.g. "b" or { generation: "a", enabled: false }',
+);
+
 const producerSchema = z.strictObject({
   /** Who sends: names the producer's usage plan and its keys. */
   name: nameSchema,
-  /** Generations of this producer's key. Adding or removing one never touches another. @default ["a"] */
-  keys: z.array(nameSchema).min(1).default(["a"]),
+  /**
+   * Generations of this producer's key, the one to use first: `["a"]`, then `["a", "b"]` to add one, `["b", "a"]` to promote it,
+   * `["b", { generation: "a", enabled: false }]` to see whether the old one is still in use, and `["b"]` to retire it. Each key
+   * is a resource of its own: none of these steps touches another one. @default ["a"]
+   */
+  keys: z
+    .array(keySchema)
+    .min(1)
+    .default([{ generation: "a", enabled: true }]),
   /** Requests a second, of each key (API Gateway, token bucket's rate). @default 1,000 */
   rateLimit: z.number().positive().max(10_000).default(1_000),
   /** Requests at once, of each key (API Gateway, token bucket's size). @default 2,000 */
@@ -98,13 +133,13 @@ const consumerSchema = z.strictObject({
   /** How long the consumer waits for one answer of the backend, in milliseconds. @default 10,000 */
   backendTimeoutMilliseconds: z.int().min(100).max(890_000).default(10_000),
   /** How long its logs are kept, in days, one of CloudWatch's choices. @default 30 */
-  logRetentionDays: z
-    .union(
-      [
-        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
-      ].map((days) => z.literal(days)),
-    )
-    .default(30),
+  logRetentionDays,
+  /**
+   * Invocations at the same time that are kept for this function, and its most (Lambda: the account's own limit, 1,000 unless
+   * raised, less 100 that stay for others). It must be at least the sum of the queues' `maximumConcurrency`.
+   * @default none kept: the function shares the account's
+   */
+  reservedConcurrency: z.int().min(2).optional(),
 });
 
 /** `https` for every host, `http` for the machine itself only: what a page on a plain `http` origin sends, others can read. */
@@ -118,12 +153,152 @@ const originSchema = z
     'an origin as browsers send it, e.g. https://app.example or http://localhost:5173 (lower case, no path, no default port; http only for a loopback host), or "*"',
   );
 
+const domainSchema = z.strictObject({
+  /** The host that producers use, e.g. `fifo.kimalarm.example`. Its certificate, DNS records and TLS 1.2 or better come with it. */
+  name: domainName,
+  /** The public Route53 zone that the name is in, e.g. `kimalarm.example`. */
+  zone: domainName,
+  /**
+   * Whether the zone is made here. It then resolves once its parent points to the name servers in the output `zone_name_servers`,
+   * and until it does the certificate stays unissued and the first apply waits. @default false, it is there already
+   */
+  createZone: z.boolean().default(false),
+});
+
+/** A range of IPv4 or IPv6 addresses. */
+const addressRange = z.union([z.cidrv4(), z.cidrv6()], "a range of addresses, e.g. 203.0.113.0/24 or 2001:db8::/32");
+
 const gatewaySchema = z.strictObject({
   /**
    * Origins whose pages may call the gateway from a browser (CORS), e.g. `["https://app.kimalarm.example"]`; `["*"]` for any.
    * The key is then in the page: everyone who can open it can send. @default none, no browser can call the gateway
    */
   corsOrigins: z.array(originSchema).default([]),
+  /** The gateway's own host name. With it, the address that AWS gives it (execute-api) is switched off. @default none */
+  domain: domainSchema.optional(),
+  /**
+   * Logs of requests (JSON; no bodies, no keys) and of errors. API Gateway writes them with one role for the whole account and
+   * region: `own` sets it here, which one deployment of an account and region may do; `existing` takes it that it is set.
+   * @default no logs
+   */
+  accountRole: z.enum(["own", "existing"]).optional(),
+  /** How long its logs are kept, in days, one of CloudWatch's choices. @default 30 */
+  logRetentionDays,
+  /** Limits of all producers together, on each route (API Gateway, token bucket). */
+  throttle: z
+    .strictObject({
+      /** Requests a second. @default 10,000, the account's own limit in most regions unless raised */
+      rateLimit: z.number().positive().default(10_000),
+      /** Requests at once. @default 5,000 */
+      burstLimit: z.int().min(1).default(5_000),
+    })
+    .prefault({}),
+  /**
+   * Answers of at least this many bytes are compressed for who asks for it, and compressed requests are taken (API Gateway: 0 to
+   * 10,485,760). @default nothing is compressed
+   */
+  minimumCompressionBytes: z.int().min(0).max(10_485_760).optional(),
+  /** A firewall (WAF) in front of the stage that refuses an address which asks too often. @default none */
+  firewall: z
+    .strictObject({
+      /** Requests of one address in a window (WAF: 10 to 2,000,000,000). */
+      requestsPerAddress: z.int().min(10).max(2_000_000_000),
+      /** The window, in seconds (WAF: 60, 120, 300 or 600). @default 300 */
+      windowSeconds: z
+        .union([z.literal(60), z.literal(120), z.literal(300), z.literal(600)], "60, 120, 300 or 600 seconds")
+        .default(300),
+    })
+    .optional(),
+  /** Ranges of addresses that may call the gateway, e.g. `["203.0.113.0/24"]`: a resource policy refuses all others. @default any */
+  allowedSources: z.array(addressRange).default([]),
+});
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+const zoneLetter = z.string().regex(/^[a-z]$/, "a zone's letter, e.g. a");
+
+const responseServerSchema = z.strictObject({
+  /** An EC2 type with an arm64 processor. @default "t4g.small" */
+  instanceType: z
+    .string()
+    .regex(/^[a-z]+\d+g[a-z]*\.[a-z0-9]+$/, "an EC2 type with an arm64 (Graviton) processor, e.g. t4g.small")
+    .default("t4g.small"),
+  /** The instance's disk (gp3, encrypted), in GiB: 8 to 16,384. Amazon Linux 2023 needs 8. @default 8 */
+  diskGibibytes: z.int().min(8).max(16_384).default(8),
+  /** The instance's time zone, a name of the IANA database. @default "Asia/Seoul" */
+  timeZone: z.string().refine(isTimeZone, "a time zone of the IANA database, e.g. Asia/Seoul").default("Asia/Seoul"),
+  /** The instance's host name. @default "<deployment>-response-server" */
+  hostName: z.string().regex(HOST_LABEL, "1 to 63 lower-case letters, digits and hyphens").optional(),
+  /** The network's addresses, a private IPv4 range of /16 to /26; a quarter of it is for each of the three subnets. @default "10.42.0.0/24" */
+  network: z.cidrv4("an IPv4 range, e.g. 10.42.0.0/24").default("10.42.0.0/24"),
+  /** Letters of the region's two zones that the subnets are in; the instance is in the first. @default ["a", "b"] */
+  zones: z.tuple([zoneLetter, zoneLetter], "two letters of zones, e.g. a and c").default(["a", "b"]),
+});
+
+const operationsSchema = z.strictObject({
+  /** Who gets a mail for each alarm. Each has to confirm AWS's first mail. @default nobody */
+  emails: z.array(z.email("an e-mail address, e.g. ops@kimalarm.example")).default([]),
+  /** Alarm: the oldest message of a queue has waited so long, in seconds. @default 900 */
+  oldestMessageSeconds: seconds(60, 1_209_600).default(900),
+  /** Alarm: so many messages wait in a queue. SQS looks for groups among the first 120,000 only. @default 80,000 */
+  backlogMessages: z.int().min(1).default(80_000),
+  /** Alarm: so many of 100 requests in five minutes were answered 4xx. @default 20 */
+  clientErrorPercent: z.number().positive().max(100).default(20),
+  /** Alarm: the slowest of 100 requests took longer, in milliseconds (p99 over five minutes). @default 2,000 */
+  latencyMilliseconds: z.int().min(1).max(29_000).default(2_000),
+  /** Alarm: groups have waited for an unavailable backend in each of so many minutes, one after the other. @default 5 */
+  backendUnavailableMinutes: z.int().min(1).max(60).default(5),
+});
+
+const terraformCloudSchema = z.strictObject({
+  /** The organization that the workspaces are in. */
+  organization: z.string().regex(/^[A-Za-z0-9_-]{3,40}$/, "an organization's name, 3 to 40 letters, digits, _ and -"),
+  /** Terraform Enterprise's host. @default "app.terraform.io" */
+  hostname: domainName.default("app.terraform.io"),
+  /** The project that new workspaces are made in. @default the organization's default project */
+  project: z.string().min(3).max(40).optional(),
+  /** What goes before a stack's name to make its workspace's. @default "fifo-gateway-", e.g. `fifo-gateway-prod-messaging` */
+  workspacePrefix: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]*$/, "letters, digits, _ and -")
+    .default("fifo-gateway-"),
+});
+
+const awsSchema = z.strictObject({
+  /** Accounts that this may be deployed to; with others' credentials, Terraform stops. @default any */
+  accountIds: z.array(z.string().regex(/^\d{12}$/, "an account id of 12 digits")).default([]),
+  /** A role that Terraform assumes to deploy. @default none, the credentials are used as they are */
+  assumeRole: z
+    .strictObject({
+      arn: z
+        .string()
+        .regex(/^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]+$/, "a role's ARN, e.g. arn:aws:iam::123456789012:role/deploy"),
+      externalId: z
+        .string()
+        .regex(/^[\w+=,.@:/-]{2,1224}$/, "2 to 1,224 characters that STS takes")
+        .optional(),
+    })
+    .optional(),
+});
+
+/** A tag's key and value (AWS, "Tag naming limits and requirements"). */
+const tagsSchema = z.record(
+  z
+    .string()
+    .regex(/^(?!aws:)[\w .:/=+@-]{1,128}$/i, "a tag's key: 1 to 128 letters, digits, spaces and _.:/=+-@, not aws:"),
+  z.string().regex(/^[\w .:/=+@-]{0,256}$/, "a tag's value: up to 256 letters, digits, spaces and _.:/=+-@"),
+);
+
+const urlBackendSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => !/^https?:\/\/[^/]*@/.test(url), "no user and password in the URL: it stands in state and plans"),
 });
 
 const deploymentSchema = z.strictObject({
@@ -138,19 +313,33 @@ const deploymentSchema = z.strictObject({
     ),
   /** The gateway's stage: the first part of every path, e.g. `kimalarm`. */
   stage: z.string().regex(/^[A-Za-z0-9_]{1,128}$/, "1 to 128 letters, digits and underscores"),
-  /** Where the messages go. The value is the default of the Terraform variable `backend_url`. */
-  backend: z.strictObject({
-    url: z
-      .url({ protocol: /^https?$/ })
-      .refine(
-        (url) => !/^https?:\/\/[^/]*@/.test(url),
-        "no user and password in the URL: it stands in state and plans",
-      ),
-  }),
+  /**
+   * Where the messages go: a URL, or `"response-server"` for the example backend on an EC2 instance, in a network of its own that
+   * the consumer is then in as well. The address is the default of the Terraform variable `backend_url`.
+   */
+  backend: z.union([z.literal("response-server"), urlBackendSchema], '"response-server", or { url: "https://..." }'),
+  /** The instance and its network; looked at for backend `"response-server"` only. */
+  responseServer: responseServerSchema.prefault({}),
   queues: z.array(queueSchema).min(1),
   producers: z.array(producerSchema).min(1),
   gateway: gatewaySchema.prefault({}),
   consumer: consumerSchema.prefault({}),
+  /** Whether X-Ray traces a part of the requests, in the gateway and in the consumer. @default false */
+  tracing: z.boolean().default(false),
+  /**
+   * Whose key encrypts what is stored. `aws-managed`: keys that AWS keeps, at no cost. `customer-managed`: a KMS key of this
+   * deployment, for queues, table, logs, the function's environment and the alarms' topic; who reads messages then needs
+   * `kms:Decrypt` on it, operators included. @default "aws-managed"
+   */
+  encryption: z.enum(["aws-managed", "customer-managed"]).default("aws-managed"),
+  /** Alarms, and a dashboard that reads along the path. @default none */
+  operations: operationsSchema.optional(),
+  /** Keeps each stack's state in a Terraform Cloud workspace. @default in files beside the project */
+  terraformCloud: terraformCloudSchema.optional(),
+  /** Which account, and as whom. */
+  aws: awsSchema.prefault({}),
+  /** Tags of all resources, besides `Project`, `Deployment` and `ManagedBy`. @default none */
+  tags: tagsSchema.default({}),
   /**
    * Guards queues and table against replacement and `terraform destroy`, and gives the table deletion protection. It cannot
    * guard a queue that is taken out of `queues` or renamed there: Terraform forgets the guard with the queue and deletes both
@@ -166,200 +355,6 @@ export type DeploymentInput = z.input<typeof deploymentSchema>;
 export type DeploymentConfig = z.output<typeof deploymentSchema>;
 export type QueueConfig = DeploymentConfig["queues"][number];
 export type ProducerConfig = DeploymentConfig["producers"][number];
-
-/** A rule between values: what it looks at, when it is broken, and what to say then. */
-interface Rule<T> {
-  readonly when: (subject: T, deployment: DeploymentConfig) => boolean;
-  readonly say: (subject: T, deployment: DeploymentConfig) => string;
-}
-
-/** Longest SQS name, `.fifo` included (SQS quota "Queue name"). */
-const SQS_NAME_CHARACTERS = 80;
-
-/** Longest role name (IAM quota). The consumer's role has the longest name of a deployment's, longer than its function's. */
-const ROLE_NAME_CHARACTERS = 64;
-
-/** All of a function's environment, names and values, in bytes (Lambda quota). */
-const ENVIRONMENT_BYTES = 4_096;
-
-/**
- * So many receives of the consumer's growing waits last three days on average, the outage that must dead-letter nothing
- * (`runtime/consumer/backoff.ts`; a test holds the two together).
- */
-export const OUTAGE_RECEIVES = 960;
-
-/** Messages this close to the end of the queue's retention count as expired, in seconds (a day). */
-const EXPIRY_MARGIN_SECONDS = 86_400;
-
-/** Names that a construct beside the queues has, in one of the stacks. */
-const TAKEN_NAMES = new Set(
-  "answers api api_key_ids api_keys aws backend backend_url code endpoint execution function logs parked-groups parking-lot producers stage".split(
-    " ",
-  ),
-);
-
-/** Paths that API Gateway keeps for itself at the root of an API ("Amazon API Gateway important notes"). */
-const RESERVED_PATHS = new Set(["ping", "sping"]);
-
-const queueRules: readonly Rule<QueueConfig>[] = [
-  {
-    when: (queue, { consumer }) => queue.visibilityTimeoutSeconds < 6 * consumer.timeoutSeconds,
-    say: (queue, { consumer }) =>
-      `visibilityTimeoutSeconds is ${queue.visibilityTimeoutSeconds}; it must be at least 6 x consumer.timeoutSeconds = ${6 * consumer.timeoutSeconds}, or throttled retries find it visible again (Lambda's rule for SQS event sources)`,
-  },
-  {
-    when: (queue) => queue.batchSize > 10,
-    say: (queue) => `batchSize is ${queue.batchSize}; an event source of a FIFO queue takes at most 10`,
-  },
-  {
-    when: (queue) => queue.failurePolicy === "dead-letter" && queue.maxMessageBytes > MAX_MESSAGE_BYTES,
-    say: (queue) =>
-      `maxMessageBytes is ${queue.maxMessageBytes}; at most ${MAX_MESSAGE_BYTES}, so that a dead-lettered copy with its attributes still fits in ${SQS_MAX_MESSAGE_BYTES}`,
-  },
-  {
-    when: (queue) => queue.failurePolicy === "park" && queue.maxMessageBytes > PARKED_MAX_MESSAGE_BYTES,
-    say: (queue) =>
-      `maxMessageBytes is ${queue.maxMessageBytes}; at most ${PARKED_MAX_MESSAGE_BYTES} under failurePolicy park, so that a parked message still fits in DynamoDB's 400 KiB`,
-  },
-  {
-    when: (queue) => queue.deadLetterRetentionSeconds < queue.retentionSeconds,
-    say: (queue) =>
-      `deadLetterRetentionSeconds is ${queue.deadLetterRetentionSeconds}; it must be at least retentionSeconds = ${queue.retentionSeconds}, so that a person has as long for a refused message as the queue had`,
-  },
-  {
-    when: (queue) => queue.failurePolicy === "park" && queue.maxReceiveCount !== undefined,
-    say: (queue) =>
-      `maxReceiveCount is ${queue.maxReceiveCount}; under failurePolicy park it must not be given, since SQS moving a group's first message away would let the others pass`,
-  },
-  {
-    when: (queue) => queue.failurePolicy === "dead-letter" && (queue.maxReceiveCount ?? 0) < OUTAGE_RECEIVES,
-    say: (queue) =>
-      `maxReceiveCount is ${queue.maxReceiveCount}; at least ${OUTAGE_RECEIVES}, which an outage of three days does not reach, or SQS dead-letters messages that no backend refused`,
-  },
-  {
-    when: (queue) => queue.retentionSeconds <= 2 * EXPIRY_MARGIN_SECONDS,
-    say: (queue) =>
-      `retentionSeconds is ${queue.retentionSeconds}; it must be more than ${2 * EXPIRY_MARGIN_SECONDS} (two days), since messages within a day of it count as expired`,
-  },
-  {
-    when: (queue, deployment) => deadLetterName(deployment, queue).length > SQS_NAME_CHARACTERS,
-    say: (queue, deployment) =>
-      `name gives ${deadLetterName(deployment, queue)}, ${deadLetterName(deployment, queue).length} characters; SQS takes ${SQS_NAME_CHARACTERS}`,
-  },
-  {
-    when: (queue, { queues }) => queues.filter(({ name }) => name === queue.name).length > 1,
-    say: (queue) => `name ${queue.name} is given more than once`,
-  },
-  {
-    when: (queue) => queue.name.endsWith("-dead-letter"),
-    say: (queue) => `name ${queue.name} ends as the names of dead-letter queues do; choose another ending`,
-  },
-  {
-    when: (queue) => RESERVED_PATHS.has(queue.name),
-    say: (queue) => `name ${queue.name} is a path that API Gateway keeps for itself`,
-  },
-  {
-    when: (queue, deployment) => TAKEN_NAMES.has(queue.name) || queue.name === `${deployment.name}-messaging`,
-    say: (queue) => `name ${queue.name} is taken by another part of the stacks`,
-  },
-];
-
-const producerRules: readonly Rule<ProducerConfig>[] = [
-  {
-    when: (producer) => producer.quota.limit < producer.burstLimit,
-    say: (producer) =>
-      `quota.limit is ${producer.quota.limit}; it must be at least burstLimit = ${producer.burstLimit}`,
-  },
-  {
-    when: (producer, { producers }) => producers.filter(({ name }) => name === producer.name).length > 1,
-    say: (producer) => `name ${producer.name} is given more than once`,
-  },
-  {
-    when: (producer) => new Set(producer.keys).size < producer.keys.length,
-    say: (producer) => `keys ${producer.keys.join(", ")} name a generation more than once`,
-  },
-];
-
-/**
- * The consumer starts no delivery unless this much is left behind it for what follows a failure, in milliseconds. It is the
- * consumer's own number (`runtime/consumer/ports.ts`), which the stacks do not import; a test holds the two together.
- */
-export const FAILING_PATH_RESERVE_MILLISECONDS = 7_000;
-
-const deploymentRules: readonly Rule<DeploymentConfig>[] = [
-  {
-    when: ({ gateway }) => gateway.corsOrigins.includes("*") && gateway.corsOrigins.length > 1,
-    say: ({ gateway }) =>
-      `gateway.corsOrigins is ${gateway.corsOrigins.join(", ")}; "*" stands alone, or the origins are listed one by one`,
-  },
-  {
-    when: ({ gateway }) => new Set(gateway.corsOrigins).size < gateway.corsOrigins.length,
-    say: ({ gateway }) => `gateway.corsOrigins ${gateway.corsOrigins.join(", ")} name an origin more than once`,
-  },
-  {
-    when: ({ consumer }) =>
-      consumer.timeoutSeconds * 1_000 <= consumer.backendTimeoutMilliseconds + FAILING_PATH_RESERVE_MILLISECONDS,
-    say: ({ consumer }) =>
-      `consumer.timeoutSeconds is ${consumer.timeoutSeconds}; it must be more than ${(consumer.backendTimeoutMilliseconds + FAILING_PATH_RESERVE_MILLISECONDS) / 1_000} s (consumer.backendTimeoutMilliseconds = ${consumer.backendTimeoutMilliseconds}, and ${FAILING_PATH_RESERVE_MILLISECONDS} kept free), or no delivery can start before the deadline`,
-  },
-  {
-    when: (deployment) => consumerRoleName(deployment).length > ROLE_NAME_CHARACTERS,
-    say: (deployment) =>
-      `name gives the role ${consumerRoleName(deployment)}, ${consumerRoleName(deployment).length} characters; IAM takes ${ROLE_NAME_CHARACTERS}`,
-  },
-  {
-    when: (deployment) => environmentBytes(deployment) > ENVIRONMENT_BYTES,
-    say: (deployment) =>
-      `queues are ${deployment.queues.length}, and their settings make an environment of about ${environmentBytes(deployment)} bytes; Lambda takes ${ENVIRONMENT_BYTES}: use fewer queues, shorter names or a second deployment`,
-  },
-];
-
-/** What the consumer's environment will need, with an account's 12 digits in the place of what is known after apply. */
-function environmentBytes(deployment: DeploymentConfig): number {
-  const arn = (name: string) => `arn:aws:sqs:${deployment.region}:000000000000:${name}`;
-  const url = (name: string) => `https://sqs.${deployment.region}.amazonaws.com/000000000000/${name}`;
-  const variables = consumerEnvironment(deployment, {
-    backendUrl: deployment.backend.url,
-    parkingLotTable: parkingLotName(deployment),
-    queues: deployment.queues.map((queue) => ({
-      config: queue,
-      arn: arn(queueName(deployment, queue)),
-      url: url(queueName(deployment, queue)),
-      deadLetterUrl: url(deadLetterName(deployment, queue)),
-    })),
-  });
-  return Object.entries(variables).reduce((sum, [key, value]) => sum + Buffer.byteLength(key + value), 0);
-}
-
-/** The queue's name in SQS. */
-export function queueName(deployment: Pick<DeploymentConfig, "name">, queue: Pick<QueueConfig, "name">): string {
-  return `${deployment.name}-${queue.name}.fifo`;
-}
-
-/** The dead-letter queue's name in SQS. */
-export function deadLetterName(deployment: Pick<DeploymentConfig, "name">, queue: Pick<QueueConfig, "name">): string {
-  return `${deployment.name}-${queue.name}-dead-letter.fifo`;
-}
-
-/** The consumer function's name in Lambda. */
-export function consumerName(deployment: Pick<DeploymentConfig, "name">): string {
-  return `${deployment.name}-consumer`;
-}
-
-/** The name of the consumer's role in IAM. */
-export function consumerRoleName(deployment: Pick<DeploymentConfig, "name">): string {
-  return `${consumerName(deployment)}-execution`;
-}
-
-/** The parking lot's name in DynamoDB. */
-export function parkingLotName(deployment: Pick<DeploymentConfig, "name">): string {
-  return `${deployment.name}-parking-lot`;
-}
-
-/** The name of the rule that has the consumer count parked groups. */
-export function parkedGroupsName(deployment: Pick<DeploymentConfig, "name">): string {
-  return `${deployment.name}-parked-groups`;
-}
 
 /** A deployment's configuration was refused. `problems` holds one sentence for every broken rule, all at once. */
 export class ConfigError extends Error {
@@ -396,19 +391,9 @@ export function parseDeployment(input: DeploymentInput): DeploymentConfig {
     );
   }
   const deployment = parsed.data;
-  const problems = [
-    ...broken(deploymentRules, [deployment], deployment).map(({ say }) => say),
-    ...broken(queueRules, deployment.queues, deployment).map(({ index, say }) => `queues.${index}.${say}`),
-    ...broken(producerRules, deployment.producers, deployment).map(({ index, say }) => `producers.${index}.${say}`),
-  ];
+  const problems = brokenRules(deployment);
   if (problems.length > 0) throw new ConfigError(deployment.name, problems);
   return deployment;
-}
-
-function broken<T>(rules: readonly Rule<T>[], subjects: readonly T[], deployment: DeploymentConfig) {
-  return subjects.flatMap((subject, index) =>
-    rules.filter(({ when }) => when(subject, deployment)).map(({ say }) => ({ index, say: say(subject, deployment) })),
-  );
 }
 
 function received(input: unknown, path: readonly PropertyKey[]): string {

@@ -2,6 +2,7 @@ import { TerraformOutput, TerraformVariable } from "cdktf";
 import type { Construct } from "constructs";
 import type { DeploymentConfig } from "./config.ts";
 import { Consumer } from "./delivery/consumer.ts";
+import { backendUrlOf } from "./delivery/network-plan.ts";
 import { ParkedGroupsMetric } from "./delivery/parked-groups-metric.ts";
 import { DeploymentStack } from "./deployment-stack.ts";
 import type { MessagingStack } from "./messaging-stack.ts";
@@ -13,7 +14,7 @@ export class DeliveryStack extends DeploymentStack {
     const backendUrl = new TerraformVariable(this, "backend_url", {
       type: "string",
       description: "Where the consumer posts each message to",
-      default: deployment.backend.url,
+      default: backendUrlOf(deployment),
       nullable: false,
     });
     const consumer = new Consumer(this, {

@@ -1,15 +1,10 @@
 import type { Construct } from "constructs";
-import {
-  ConfigError,
-  type DeploymentConfig,
-  type DeploymentInput,
-  deadLetterName,
-  parseDeployment,
-  queueName,
-} from "./config.ts";
+import { ConfigError, type DeploymentConfig, type DeploymentInput, parseDeployment } from "./config.ts";
 import { DeliveryStack } from "./delivery-stack.ts";
 import { GatewayStack } from "./gateway-stack.ts";
 import { MessagingStack } from "./messaging-stack.ts";
+import { deadLetterName, queueName } from "./names.ts";
+import { OperationsStack } from "./operations-stack.ts";
 
 /**
  * Declares a deployment's three stacks, `<name>-messaging`, `<name>-delivery` and `<name>-gateway`.
@@ -27,19 +22,40 @@ export function deploy(app: Construct, input: DeploymentInput): void {
   const messaging = new MessagingStack(app, deployment);
   new DeliveryStack(app, deployment, messaging);
   new GatewayStack(app, deployment, messaging);
+  if (deployment.operations !== undefined) new OperationsStack(app, deployment);
 }
 
-/** SQS names that another deployment in the region has as well: `dev` with `a-b` and `dev-a` with `b` are one queue. */
+/** What another deployment of the app has as well, and only one may have. */
 function sharedNames(app: Construct, deployment: DeploymentConfig): string[] {
   const others = app.node.children
     .filter((construct) => construct instanceof MessagingStack)
-    .filter((stack) => stack.deployment.region === deployment.region);
+    .map((stack) => stack.deployment);
   return others.flatMap((other) => {
-    const taken = new Set(sqsNames(other.deployment));
-    return sqsNames(deployment)
+    const domain = deployment.gateway.domain?.name;
+    const sameDomain =
+      domain !== undefined && domain === other.gateway.domain?.name
+        ? [`gateway.domain.name is ${domain}, which deployment ${other.name} has as well`]
+        : [];
+    if (other.region !== deployment.region || !mayShareAccount(other, deployment)) return sameDomain;
+    // `dev` with `a-b` and `dev-a` with `b` are one queue.
+    const taken = new Set(sqsNames(other));
+    const sameQueues = sqsNames(deployment)
       .filter((name) => taken.has(name))
-      .map((name) => `queues give ${name}, which deployment ${other.deployment.name} has as well`);
+      .map((name) => `queues give ${name}, which deployment ${other.name} has as well`);
+    const sameRole =
+      deployment.gateway.accountRole === "own" && other.gateway.accountRole === "own"
+        ? [
+            `gateway.accountRole is own, as deployment ${other.name}'s; one deployment of an account and region may own it: say existing here, or keep the two apart with aws.accountIds`,
+          ]
+        : [];
+    return [...sameDomain, ...sameQueues, ...sameRole];
   });
+}
+
+/** Two deployments are in different accounts for sure when each names its own, and no account is named twice. */
+function mayShareAccount(one: DeploymentConfig, other: DeploymentConfig): boolean {
+  const [ids, otherIds] = [one.aws.accountIds, other.aws.accountIds];
+  return ids.length === 0 || otherIds.length === 0 || ids.some((id) => otherIds.includes(id));
 }
 
 function sqsNames(deployment: DeploymentConfig): string[] {

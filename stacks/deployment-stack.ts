@@ -1,5 +1,13 @@
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider/index.js";
-import { LocalBackend, ref, TerraformOutput, type TerraformRemoteState, TerraformStack } from "cdktf";
+import {
+  CloudBackend,
+  LocalBackend,
+  NamedCloudWorkspace,
+  ref,
+  TerraformOutput,
+  type TerraformRemoteState,
+  TerraformStack,
+} from "cdktf";
 import type { Construct, Node } from "constructs";
 import type { DeploymentConfig } from "./config.ts";
 
@@ -12,12 +20,41 @@ export abstract class DeploymentStack extends TerraformStack {
   constructor(scope: Construct, part: string, deployment: DeploymentConfig) {
     super(scope, `${deployment.name}-${part}`);
     this.deployment = deployment;
-    // Relative to the stack's folder: cdktf's default is absolute, which differs from machine to machine.
-    new LocalBackend(this, { path: `../../../${deployment.name}-${part}.tfstate` });
+    this.keepState();
+    const { accountIds, assumeRole } = deployment.aws;
     new AwsProvider(this, "aws", {
       region: deployment.region,
-      defaultTags: [{ tags: { Project: "fifo-gateway", Deployment: deployment.name, ManagedBy: "terraform" } }],
+      ...(accountIds.length === 0 ? {} : { allowedAccountIds: accountIds }),
+      ...(assumeRole === undefined
+        ? {}
+        : {
+            assumeRole: [
+              {
+                roleArn: assumeRole.arn,
+                sessionName: `fifo-gateway-${deployment.name}`,
+                ...(assumeRole.externalId === undefined ? {} : { externalId: assumeRole.externalId }),
+              },
+            ],
+          }),
+      defaultTags: [
+        { tags: { ...deployment.tags, Project: "fifo-gateway", Deployment: deployment.name, ManagedBy: "terraform" } },
+      ],
     });
+  }
+
+  /** In a workspace of Terraform Cloud when one is configured, else in a file beside the project. */
+  private keepState(): void {
+    const { terraformCloud } = this.deployment;
+    const stack = this.node.id;
+    if (terraformCloud === undefined) {
+      // Relative to the stack's folder: cdktf's default is absolute, which differs from machine to machine.
+      new LocalBackend(this, { path: `../../../${stack}.tfstate` });
+      return;
+    }
+    const { organization, hostname, project, workspacePrefix } = terraformCloud;
+    // By name, never by tag: another stack can read the state of a named workspace only.
+    const workspaces = new NamedCloudWorkspace(`${workspacePrefix}${stack}`, project);
+    new CloudBackend(this, { organization, hostname, workspaces });
   }
 
   /**

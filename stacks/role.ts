@@ -2,6 +2,7 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role/index.js";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy/index.js";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
+import { WILDCARD_STATEMENTS, type WildcardStatement } from "./wildcards.ts";
 
 interface Statement {
   readonly sid: string;
@@ -56,6 +57,11 @@ export class ServiceRole extends Construct {
     if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
     else if (known.actions.join() === actions.join()) known.resources.push(...resources);
     else throw new Error(`statement ${sid} allows ${known.actions.join(", ")} already, and not ${actions.join(", ")}`);
+  }
+
+  /** Allows what AWS limits to no resource: a row of the table of such statements. */
+  allowUnscoped(sid: WildcardStatement): void {
+    this.allow(sid, WILDCARD_STATEMENTS[sid].actions, ["*"]);
   }
 
   private document(): string {

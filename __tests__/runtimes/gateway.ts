@@ -8,8 +8,8 @@ import { startQueueServer } from "../../runtime/local/queue/server.ts";
 import type { EmittedResource } from "../../runtime/local/terraform/model.ts";
 import { readDeployment } from "../../runtime/local/terraform/read-deployment.ts";
 import { GROUP_ID_FIELD } from "../../sdk/client/src/contract.ts";
-import { queueName } from "../../stacks/config.ts";
 import { deploy } from "../../stacks/deploy.ts";
+import { queueName } from "../../stacks/names.ts";
 import { ACCOUNT_ID, argumentOf, NOWHERE, REGION, select, selectOne } from "../helpers/gateway-resources.ts";
 
 /** A message that is in the queue. */

@@ -7,9 +7,10 @@ import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function/index.js
 import { AssetType, TerraformAsset } from "cdktf";
 import { Construct } from "constructs";
 import { bundleFunction } from "../bundle.ts";
-import { consumerName, consumerRoleName, type DeploymentConfig } from "../config.ts";
+import type { DeploymentConfig } from "../config.ts";
 import type { FifoQueue } from "../messaging/fifo-queue.ts";
 import type { ParkingLot } from "../messaging/parking-lot.ts";
+import { consumerName, consumerRoleName } from "../names.ts";
 import { ServiceRole } from "../role.ts";
 import { consumerEnvironment } from "./consumer-environment.ts";
 

@@ -3,7 +3,8 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { CloudwatchLogMetricFilter } from "@cdktf/provider-aws/lib/cloudwatch-log-metric-filter/index.js";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission/index.js";
 import { Construct } from "constructs";
-import { consumerName, type DeploymentConfig, parkedGroupsName } from "../config.ts";
+import type { DeploymentConfig } from "../config.ts";
+import { consumerName, metricNamespace, parkedGroupsName } from "../names.ts";
 import type { Consumer } from "./consumer.ts";
 
 interface ParkedGroupsMetricProps {
@@ -52,7 +53,7 @@ export class ParkedGroupsMetric extends Construct {
       pattern: '{ $.event = "parked.groups" }',
       metricTransformation: {
         name: "ParkedGroups",
-        namespace: `FifoGateway/${deployment.name}`,
+        namespace: metricNamespace(deployment),
         // No default value: CloudWatch takes none where there are dimensions, and none is needed since zeros are counted too.
         value: "$.groups",
         dimensions: { queue: "$.queue" },

@@ -32,10 +32,10 @@ export class ApiKeys extends Construct {
         throttleSettings: { rateLimit, burstLimit },
         quotaSettings: { limit: quota.limit, period: quota.period },
       });
-      const made = keys.map((generation) => {
+      const made = keys.map(({ generation, enabled }) => {
         const key = new ApiGatewayApiKey(producer, `key-${generation}`, {
           name: `${deployment.name}-${name}-${generation}`,
-          enabled: true,
+          enabled,
         });
         new ApiGatewayUsagePlanKey(producer, `plan-key-${generation}`, {
           keyId: key.id,

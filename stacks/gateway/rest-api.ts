@@ -4,6 +4,7 @@ import { ApiGatewayRestApi } from "@cdktf/provider-aws/lib/api-gateway-rest-api/
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity/index.js";
 import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
+import { gatewayName } from "../names.ts";
 import { ServiceRole } from "../role.ts";
 import { terraformText } from "../terraform-text.ts";
 import { sendBatchModel, sendMessageModel } from "./models.ts";
@@ -22,7 +23,7 @@ export class RestApi extends Construct {
   constructor(scope: Construct, deployment: DeploymentConfig) {
     super(scope, "api");
     const api = new ApiGatewayRestApi(this, "rest", {
-      name: `${deployment.name}-fifo-gateway`,
+      name: gatewayName(deployment),
       description: `Puts producers' messages into ${deployment.name}'s FIFO queues`,
       endpointConfiguration: { types: ["REGIONAL"] },
     });

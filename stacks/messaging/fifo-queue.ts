@@ -3,7 +3,8 @@ import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-re
 import { SqsQueueRedrivePolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-policy/index.js";
 import { Construct } from "constructs";
 import { SQS_MAX_MESSAGE_BYTES } from "../../sdk/client/src/contract.ts";
-import { type DeploymentConfig, deadLetterName, type QueueConfig, queueName } from "../config.ts";
+import type { DeploymentConfig, QueueConfig } from "../config.ts";
+import { deadLetterName, queueName } from "../names.ts";
 import type { ServiceRole } from "../role.ts";
 
 /** Both flags belong together: high throughput needs deduplication per group, and each is refused without the other. */

@@ -1,6 +1,7 @@
 import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table/index.js";
 import { Construct } from "constructs";
-import { type DeploymentConfig, parkingLotName } from "../config.ts";
+import type { DeploymentConfig } from "../config.ts";
+import { parkingLotName } from "../names.ts";
 import type { ServiceRole } from "../role.ts";
 
 /** The sparse index with one entry for each group that has parked messages. */
