@@ -39,6 +39,16 @@ export function gatewayName(deployment: Named): string {
   return `${deployment.name}-fifo-gateway`;
 }
 
+/** The name that the deployment's own key has in KMS. */
+export function encryptionKeyAlias(deployment: Named): string {
+  return `alias/${deployment.name}-fifo-gateway`;
+}
+
+/** What the names of the deployment's log groups begin with: the consumer's, and the gateway's. */
+export function logGroupPrefixes(deployment: Named): readonly string[] {
+  return [`/aws/lambda/${deployment.name}-`, `/aws/apigateway/${deployment.name}-`];
+}
+
 /** Where the deployment's own metrics are in CloudWatch, i.e. those that are made of the consumer's log lines. */
 export function metricNamespace(deployment: Named): string {
   return `FifoGateway/${deployment.name}`;

@@ -45,7 +45,7 @@ export class ServiceRole extends Construct {
   }
 
   /**
-   * Allows actions on resources. Statements of the same `sid` and actions become one.
+   * Allows actions on resources. Statements of the same `sid` and actions become one, and each resource is named once.
    *
    * @param sid names the statement in the policy, letters and digits (IAM), e.g. `SendMessages`
    * @param actions full action names, no wildcard
@@ -55,7 +55,8 @@ export class ServiceRole extends Construct {
   allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
     const known = this.statements.find((statement) => statement.sid === sid);
     if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
-    else if (known.actions.join() === actions.join()) known.resources.push(...resources);
+    else if (known.actions.join() === actions.join())
+      known.resources.push(...resources.filter((arn) => !known.resources.includes(arn)));
     else throw new Error(`statement ${sid} allows ${known.actions.join(", ")} already, and not ${actions.join(", ")}`);
   }
 

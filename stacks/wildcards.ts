@@ -11,6 +11,30 @@ export const WILDCARD_STATEMENTS = {
 
 export type WildcardStatement = keyof typeof WILDCARD_STATEMENTS;
 
+/** The statements of the key's policy. Their resource is `*`, which in a key's policy is that key (KMS, "Key policies in AWS KMS"). */
+export const KEY_POLICY_STATEMENTS = {
+  AdministerKey: {
+    actions: ["kms:*"],
+    reason:
+      'without it nobody could change the key again, and the roles\' own policies would not count for it (KMS, "Default key policy")',
+  },
+  EncryptLogs: {
+    actions: [
+      "kms:Encrypt",
+      "kms:Decrypt",
+      "kms:ReEncryptFrom",
+      "kms:ReEncryptTo",
+      "kms:GenerateDataKey",
+      "kms:DescribeKey",
+    ],
+    reason: "CloudWatch Logs encrypts by itself, and only groups of this deployment",
+  },
+  SendAlarms: {
+    actions: ["kms:Decrypt", "kms:GenerateDataKey"],
+    reason: "CloudWatch sends to an encrypted topic, and only alarms of this deployment",
+  },
+} as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
+
 /** Every policy of AWS's own that is attached, by its name, and why it is none of ours. */
 export const MANAGED_POLICIES = {} as const satisfies Readonly<
   Record<string, { readonly arn: string; readonly reason: string }>

@@ -6,9 +6,14 @@ import { SQS_MAX_MESSAGE_BYTES } from "../../sdk/client/src/contract.ts";
 import type { DeploymentConfig, QueueConfig } from "../config.ts";
 import { deadLetterName, queueName } from "../names.ts";
 import type { ServiceRole } from "../role.ts";
+import type { EncryptionKey } from "./encryption-key.ts";
+import { refusePlainHttp } from "./secure-transport.ts";
 
 /** Both flags belong together: high throughput needs deduplication per group, and each is refused without the other. */
 const highThroughput = { deduplicationScope: "messageGroup", fifoThroughputLimit: "perMessageGroupId" } as const;
+
+/** How long SQS uses one data key before it asks KMS for the next, in seconds (SQS: 60 to 86,400). Each of them costs a request. */
+const DATA_KEY_SECONDS = 300;
 
 /**
  * A FIFO queue and the dead-letter queue behind it.
@@ -25,8 +30,15 @@ export class FifoQueue extends Construct {
   readonly deadLetterArn: string;
   readonly deadLetterUrl: string;
 
-  constructor(scope: Construct, config: QueueConfig, deployment: DeploymentConfig) {
+  private readonly key: EncryptionKey | undefined;
+
+  /** @param key encrypts both queues; without it SQS does, with a key of its own */
+  constructor(scope: Construct, config: QueueConfig, deployment: DeploymentConfig, key: EncryptionKey | undefined) {
     super(scope, config.name);
+    const encryption =
+      key === undefined
+        ? { sqsManagedSseEnabled: true }
+        : { kmsMasterKeyId: key.arn, kmsDataKeyReusePeriodSeconds: DATA_KEY_SECONDS };
     const lifecycle = deployment.protect ? { lifecycle: { preventDestroy: true } } : {};
 
     const deadLetter = new SqsQueue(this, "dead-letter", {
@@ -36,7 +48,7 @@ export class FifoQueue extends Construct {
       messageRetentionSeconds: config.deadLetterRetentionSeconds,
       // The full size: a dead-lettered copy carries attributes besides the body.
       maxMessageSize: SQS_MAX_MESSAGE_BYTES,
-      sqsManagedSseEnabled: true,
+      ...encryption,
       ...lifecycle,
     });
 
@@ -50,7 +62,7 @@ export class FifoQueue extends Construct {
       messageRetentionSeconds: config.retentionSeconds,
       maxMessageSize: config.maxMessageBytes,
       receiveWaitTimeSeconds: 20,
-      sqsManagedSseEnabled: true,
+      ...encryption,
       ...lifecycle,
     });
 
@@ -68,7 +80,11 @@ export class FifoQueue extends Construct {
       redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [queue.arn] }),
     });
 
+    refusePlainHttp(this, "transport", queue);
+    refusePlainHttp(this, "dead-letter-transport", deadLetter);
+
     this.config = config;
+    this.key = key;
     this.queueName = queueName(deployment, config);
     this.arn = queue.arn;
     this.url = queue.url;
@@ -79,6 +95,7 @@ export class FifoQueue extends Construct {
   /** Lets a role put messages into the queue, one by one and in batches. */
   grantSend(role: ServiceRole): void {
     role.allow("SendMessages", ["sqs:SendMessage"], [this.arn]);
+    this.key?.grantQueues(role);
   }
 
   /** Lets a role take messages from the queue and, under `dead-letter`, set refused ones aside in its dead-letter queue. */
@@ -90,5 +107,6 @@ export class FifoQueue extends Construct {
     );
     if (this.config.failurePolicy === "dead-letter")
       role.allow("DeadLetterMessages", ["sqs:SendMessage"], [this.deadLetterArn]);
+    this.key?.grantQueues(role);
   }
 }

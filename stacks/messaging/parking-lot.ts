@@ -3,6 +3,7 @@ import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
 import { parkingLotName } from "../names.ts";
 import type { ServiceRole } from "../role.ts";
+import type { EncryptionKey } from "./encryption-key.ts";
 
 /** The sparse index with one entry for each group that has parked messages. */
 const PARKED_GROUPS_INDEX = "parked-groups";
@@ -15,7 +16,9 @@ export class ParkingLot extends Construct {
   readonly tableName: string;
   readonly arn: string;
 
-  constructor(scope: Construct, deployment: DeploymentConfig) {
+  private readonly key: EncryptionKey | undefined;
+
+  constructor(scope: Construct, deployment: DeploymentConfig, key: EncryptionKey | undefined) {
     super(scope, "parking-lot");
     const table = new DynamodbTable(this, "table", {
       name: parkingLotName(deployment),
@@ -33,12 +36,13 @@ export class ParkingLot extends Construct {
       ],
       ttl: { attributeName: "expiresAt", enabled: true },
       pointInTimeRecovery: { enabled: true },
-      serverSideEncryption: { enabled: true },
+      serverSideEncryption: { enabled: true, ...(key === undefined ? {} : { kmsKeyArn: key.arn }) },
       deletionProtectionEnabled: deployment.protect,
       ...(deployment.protect ? { lifecycle: { preventDestroy: true } } : {}),
     });
     this.tableName = table.name;
     this.arn = table.arn;
+    this.key = key;
   }
 
   /**
@@ -52,6 +56,7 @@ export class ParkingLot extends Construct {
       ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
       [this.arn],
     );
+    this.key?.grantTable(role);
   }
 
   /** Lets a role list the groups that have parked messages, by the index alone: it reads no body. */

@@ -1,0 +1,26 @@
+import type { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue/index.js";
+import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy/index.js";
+import type { Construct } from "constructs";
+
+/**
+ * Refuses whoever speaks plain HTTP to a queue, whatever they may do otherwise (SQS, "Security best practices": enforce
+ * encryption of data in transit). It allows nobody anything: that is for the roles' own policies.
+ */
+export function refusePlainHttp(scope: Construct, id: string, queue: SqsQueue): void {
+  new SqsQueuePolicy(scope, id, {
+    queueUrl: queue.url,
+    policy: JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "RefusePlainHttp",
+          Effect: "Deny",
+          Principal: "*",
+          Action: "sqs:*",
+          Resource: queue.arn,
+          Condition: { Bool: { "aws:SecureTransport": "false" } },
+        },
+      ],
+    }),
+  });
+}
