@@ -7,6 +7,7 @@ import { App } from "cdktf";
 import { outageWait } from "../runtime/consumer/backoff.ts";
 import * as consumer from "../runtime/consumer/ports.ts";
 import { ConfigError, type DeploymentInput, parseDeployment } from "../stacks/config.ts";
+import { backendUrlOf, planNetwork } from "../stacks/delivery/network-plan.ts";
 import { deploy } from "../stacks/deploy.ts";
 import { FAILING_PATH_RESERVE_MILLISECONDS, OUTAGE_RECEIVES } from "../stacks/rules.ts";
 
@@ -84,7 +85,7 @@ test("the rules know what the consumer keeps free before its deadline", () => {
 });
 
 describe("a rule between values is refused with bound and received value", () => {
-  const broken: readonly [what: string, change: Partial<DeploymentInput>, says: RegExp][] = [
+  const broken: readonly (readonly [what: string, change: Partial<DeploymentInput>, says: RegExp])[] = [
     [
       "a visibility below six function timeouts",
       { queues: [{ name: "q", visibilityTimeoutSeconds: 359 }] },
@@ -164,6 +165,105 @@ describe("a rule between values is refused with bound and received value", () =>
       { gateway: { corsOrigins: ["https://app.example", "https://app.example"] } },
       /^gateway\.corsOrigins https:\/\/app\.example, https:\/\/app\.example name an origin more than once$/,
     ],
+    [
+      "a first generation that nobody can use",
+      { producers: [{ name: "p", keys: [{ generation: "b", enabled: false }, "a"] }] },
+      /^producers\.0\.keys\.0 is b, which is not enabled/,
+    ],
+    [
+      "a producer that is faster than the gateway",
+      { gateway: { throttle: { rateLimit: 999 } } },
+      /^producers\.0\.rateLimit is 1000; .* gateway\.throttle\.rateLimit = 999/,
+    ],
+    [
+      "a producer's burst that the gateway ends first",
+      { gateway: { throttle: { burstLimit: 1_999 } } },
+      /^producers\.0\.burstLimit is 2000; .* gateway\.throttle\.burstLimit = 1999/,
+    ],
+    [
+      "less kept for the function than its event sources may take",
+      {
+        consumer: { reservedConcurrency: 24 },
+        queues: [{ name: "a" }, { name: "b", maximumConcurrency: 15 }],
+      },
+      /^consumer\.reservedConcurrency is 24; .* maximumConcurrency = 25/,
+    ],
+    [
+      "a domain outside its zone",
+      { gateway: { domain: { name: "fifo.example.org", zone: "kimalarm.example" } } },
+      /^gateway\.domain\.name is fifo\.example\.org; .*kimalarm\.example/,
+    ],
+    [
+      "a domain that only ends like its zone",
+      { gateway: { domain: { name: "fifo-kimalarm.example", zone: "kimalarm.example" } } },
+      /^gateway\.domain\.name is fifo-kimalarm\.example; /,
+    ],
+    [
+      "a domain that no certificate is issued for",
+      { gateway: { domain: { name: `${"f".repeat(60)}.kimalarm.example`, zone: "kimalarm.example" } } },
+      /^gateway\.domain\.name is 77 characters; ACM issues certificates for up to 64$/,
+    ],
+    [
+      "a source given twice",
+      { gateway: { allowedSources: ["203.0.113.0/24", "203.0.113.0/24"] } },
+      /^gateway\.allowedSources 203\.0\.113\.0\/24, 203\.0\.113\.0\/24 name a range more than once$/,
+    ],
+    [
+      "more sources than a resource policy has room for",
+      {
+        gateway: { allowedSources: Array.from({ length: 500 }, (_, index) => `10.0.${index % 256}.${index >> 8}/32`) },
+      },
+      /^gateway\.allowedSources are 500, .* API Gateway takes 8192/,
+    ],
+    [
+      "more queues than an API has paths",
+      { queues: Array.from({ length: 150 }, (_, index) => ({ name: `q${index}` })) },
+      /^queues are 150, which make 302 resources of the API; API Gateway takes 300/,
+    ],
+    [
+      "more producers than an account has usage plans",
+      { producers: Array.from({ length: 301 }, (_, index) => ({ name: `p${index}` })) },
+      /^producers are 301, .* API Gateway takes 300/,
+    ],
+    ...["8.8.8.0/24", "10.42.0.0/15", "10.42.0.0/27", "10.42.0.1/24", "172.32.0.0/24"].map(
+      (network) =>
+        [
+          `${network} as the network`,
+          { backend: "response-server", responseServer: { network } },
+          new RegExp(`^responseServer\\.network is ${network.replaceAll(".", "\\.")}; it must be a private range`),
+        ] as const,
+    ),
+    [
+      "two subnets in one zone",
+      { backend: "response-server", responseServer: { zones: ["a", "a"] } },
+      /^responseServer\.zones are a, a; they must be two different ones$/,
+    ],
+    [
+      "an alarm that comes when groups are out of sight already",
+      { operations: { backlogMessages: 120_000 } },
+      /^operations\.backlogMessages is 120000; it must be less than 120000/,
+    ],
+    [
+      "a person who would get each mail twice",
+      { operations: { emails: ["ops@kimalarm.example", "ops@kimalarm.example"] } },
+      /^operations\.emails ops@kimalarm\.example, ops@kimalarm\.example name an address more than once$/,
+    ],
+    [
+      "a role in an account that is not among the allowed",
+      { aws: { accountIds: ["123456789012"], assumeRole: { arn: "arn:aws:iam::210987654321:role/deploy" } } },
+      /^aws\.assumeRole\.arn is arn:aws:iam::210987654321:role\/deploy; .* = 123456789012/,
+    ],
+    ["a tag that is set already", { tags: { Deployment: "mine" } }, /^tags name Deployment; /],
+    [
+      "more tags than a resource takes",
+      { tags: Object.fromEntries(Array.from({ length: 47 }, (_, index) => [`tag-${index}`, ""])) },
+      /^tags are 47; at most 46, since AWS takes 50/,
+    ],
+    [
+      "a workspace with too long a name",
+      { terraformCloud: { organization: "kimalarm", workspacePrefix: "w".repeat(80) } },
+      /^terraformCloud\.workspacePrefix gives the workspace w{80}dev-operations, 94 characters; Terraform Cloud takes 90$/,
+    ],
     ["a role name over 64 characters", { name: `d${"e".repeat(45)}` }, /^name gives the role .* IAM takes 64$/],
   ];
   for (const [what, change, says] of broken) {
@@ -186,6 +286,38 @@ describe("a rule between values is refused with bound and received value", () =>
 
 const outdir = mkdtempSync(join(tmpdir(), "fifo-gateway-app-"));
 after(() => rmSync(outdir, { recursive: true }));
+
+test("a rule between values says nothing of what is on its bound", () => {
+  assert.deepEqual(
+    problems({
+      consumer: { reservedConcurrency: 10 },
+      gateway: {
+        domain: { name: "kimalarm.example".padStart(64, "a."), zone: "kimalarm.example" },
+        throttle: { rateLimit: 1_000, burstLimit: 2_000 },
+      },
+      operations: { backlogMessages: 119_999 },
+      aws: { accountIds: ["123456789012"], assumeRole: { arn: "arn:aws:iam::123456789012:role/path/deploy" } },
+      tags: Object.fromEntries(Array.from({ length: 46 }, (_, index) => [`tag-${index}`, ""])),
+      backend: "response-server",
+      responseServer: { network: "172.31.255.192/26" },
+    }),
+    [],
+  );
+  assert.deepEqual(problems({ gateway: { domain: { name: "kimalarm.example", zone: "kimalarm.example" } } }), []);
+  // Of another backend's network, nothing is made.
+  assert.deepEqual(problems({ responseServer: { network: "8.8.8.0/24" } }), []);
+});
+
+test("the response server's address is known before anything is made", () => {
+  assert.deepEqual(planNetwork("10.42.0.0/24"), {
+    publicSubnet: "10.42.0.0/26",
+    privateSubnets: ["10.42.0.64/26", "10.42.0.128/26"],
+    instanceAddress: "10.42.0.10",
+  });
+  assert.deepEqual(planNetwork("172.31.255.192/26").privateSubnets, ["172.31.255.208/28", "172.31.255.224/28"]);
+  const { backend, responseServer } = parseDeployment({ ...valid, backend: "response-server" });
+  assert.equal(backendUrlOf({ backend, responseServer }), "http://10.42.0.10:8000/");
+});
 
 describe("names that two parts of an app would share are refused", () => {
   test("a queue named like a construct beside it", () => {
@@ -210,6 +342,28 @@ describe("names that two parts of an app would share are refused", () => {
       /dev-a-b\.fifo, which deployment dev has/,
     );
     deploy(one, { ...valid, name: "dev-b", region: "us-east-1", queues: [{ name: "b" }] });
+  });
+
+  test("the account's role for gateway logs, unless the accounts are different for sure", () => {
+    const own = (name: string, ...accountIds: string[]) =>
+      ({ ...valid, name, aws: { accountIds }, gateway: { accountRole: "own" } }) as const;
+    const one = new App({ outdir });
+    deploy(one, own("one", "123456789012"));
+    assert.throws(() => deploy(one, own("two", "123456789012")), /gateway\.accountRole is own, as deployment one's; /);
+    assert.throws(() => deploy(one, own("three")), /gateway\.accountRole is own, as deployment one's; /);
+    deploy(one, own("four", "210987654321"));
+    deploy(one, { ...own("five", "123456789012"), region: "us-east-1" });
+    deploy(one, { ...own("six", "123456789012"), gateway: { accountRole: "existing" } });
+  });
+
+  test("a domain", () => {
+    const domain = { name: "fifo.kimalarm.example", zone: "kimalarm.example" };
+    const one = new App({ outdir });
+    deploy(one, { ...valid, name: "one", gateway: { domain } });
+    assert.throws(
+      () => deploy(one, { ...valid, name: "two", region: "us-east-1", gateway: { domain } }),
+      /gateway\.domain\.name is fifo\.kimalarm\.example, which deployment one has as well/,
+    );
   });
 });
 
@@ -279,6 +433,68 @@ describe("a single value is refused with field, value and what was expected", ()
     }
     assert.deepEqual(parseDeployment(valid).gateway.corsOrigins, []);
   });
+  test("a backend that is neither a URL nor the response server", () => {
+    const other = { ...valid, backend: "lambda" };
+    // @ts-expect-error: the type refuses it as well
+    assert.throws(() => parseDeployment(other), /backend: "response-server", or \{ url: .*; received "lambda"/);
+  });
+  test("a batching window on a FIFO queue", () => {
+    const window = { ...valid, queues: [{ name: "q", maximumBatchingWindowSeconds: 5 }] };
+    assert.throws(
+      // @ts-expect-error: the type refuses it as well
+      () => parseDeployment(window),
+      /queues\.0\.maximumBatchingWindowSeconds: must not be given: .*; received 5/,
+    );
+  });
+  test("a generation of a key", () => {
+    const [problem] = problems({ producers: [{ name: "p", keys: ["A"] }] });
+    assert.match(problem ?? "", /^producers\.0\.keys\.0: a generation of lower-case letters, .*; received "A"$/);
+  });
+  for (const [what, change, says] of [
+    [
+      "an instance of another processor",
+      { responseServer: { instanceType: "t3.small" } },
+      /^responseServer\.instanceType: .*arm64.*"t3\.small"$/,
+    ],
+    [
+      "a time zone that is none",
+      { responseServer: { timeZone: "Asia/Soul" } },
+      /^responseServer\.timeZone: .*"Asia\/Soul"$/,
+    ],
+    [
+      "a disk that the system does not fit on",
+      { responseServer: { diskGibibytes: 7 } },
+      /^responseServer\.diskGibibytes: .*; received 7$/,
+    ],
+    [
+      "a source that is no range",
+      { gateway: { allowedSources: ["203.0.113.7"] } },
+      /^gateway\.allowedSources\.0: a range of addresses, .*"203\.0\.113\.7"$/,
+    ],
+    [
+      "a domain with a final dot",
+      { gateway: { domain: { name: "fifo.kimalarm.example.", zone: "kimalarm.example" } } },
+      /^gateway\.domain\.name: a domain name .*"fifo\.kimalarm\.example\."$/,
+    ],
+    [
+      "a concurrency that Lambda does not take",
+      { queues: [{ name: "q", maximumConcurrency: 1 }] },
+      /^queues\.0\.maximumConcurrency: .*; received 1$/,
+    ],
+    [
+      "an account id that is none",
+      { aws: { accountIds: ["1234"] } },
+      /^aws\.accountIds\.0: an account id of 12 digits; received "1234"$/,
+    ],
+    [
+      "a retention that CloudWatch does not take",
+      { gateway: { logRetentionDays: 31 } },
+      /^gateway\.logRetentionDays: one of the days .*; received 31$/,
+    ],
+    ["a tag of AWS's own", { tags: { "aws:name": "x" } }, /^tags\.aws:name: .*/],
+  ] as const satisfies readonly (readonly [string, Partial<DeploymentInput>, RegExp])[]) {
+    test(what, () => assert.match(problems(change)[0] ?? "", says));
+  }
   test("a field that nothing reads", () => {
     const misspelt = { ...valid, queues: [{ name: "q", visibilityTimeout: 30 }] };
     assert.throws(() => parseDeployment(misspelt), /visibilityTimeout/);
