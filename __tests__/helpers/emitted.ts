@@ -9,9 +9,13 @@ export const projectRoot = join(import.meta.dirname, "..", "..");
 const argumentsSchema = z.record(z.string(), z.unknown());
 
 const stackSchema = z.object({
-  terraform: z.object({ backend: argumentsSchema, required_providers: argumentsSchema }),
+  terraform: z.object({
+    backend: argumentsSchema.optional(),
+    cloud: argumentsSchema.optional(),
+    required_providers: argumentsSchema,
+  }),
   provider: argumentsSchema,
-  resource: z.record(z.string(), z.record(z.string(), argumentsSchema)),
+  resource: z.record(z.string(), z.record(z.string(), argumentsSchema)).default({}),
   data: z.record(z.string(), z.record(z.string(), argumentsSchema)).optional(),
   output: z.record(z.string(), z.object({ value: z.unknown(), sensitive: z.boolean().optional() })).optional(),
   variable: z.record(z.string(), argumentsSchema).optional(),
