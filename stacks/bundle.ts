@@ -17,8 +17,12 @@ export interface FunctionBundle {
 /** Every zip entry has this date (the zip format's epoch), so that the time of a build is not in its bytes. */
 const ENTRY_DATE = "1980-01-01T00:00:00";
 
+/** The bundles that this synth has made: every deployment of it has the same functions, and esbuild takes most of a second. */
+const bundles = new Map<string, FunctionBundle>();
+
 /**
- * Bundles an entry file and all it imports into one readable ES module, `index.mjs`, in a zip.
+ * Bundles an entry file and all it imports into one readable ES module, `index.mjs`, in a zip. Asked for the same entry again,
+ * it gives the bundle that it made.
  *
  * The entry is stored uncompressed: compressors differ between versions, and a reviewer can read what is deployed.
  *
@@ -28,11 +32,15 @@ const ENTRY_DATE = "1980-01-01T00:00:00";
  * bundleFunction("runtime/consumer/lambda.ts").sourceCodeHash;
  */
 export function bundleFunction(entry: string): FunctionBundle {
+  const known = bundles.get(entry);
+  if (known !== undefined) return known;
   const built = buildSync({ ...bundleOptions(entry), write: false });
   const [module] = built.outputFiles;
   if (module === undefined) throw new Error(`esbuild made no output for ${entry}`);
   const zip = zipSync({ "index.mjs": module.contents }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
-  return { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
+  const bundle = { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
+  bundles.set(entry, bundle);
+  return bundle;
 }
 
 /** How an entry is bundled: readable, and the same bytes wherever the project lies. */
