@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bundleFunction } from "../stacks/bundle.ts";
+import { bundleFunction, bundleModule } from "../stacks/bundle.ts";
 
-test("a function that every deployment has is bundled once in a synth", () => {
-  assert.equal(bundleFunction("runtime/consumer/lambda.ts"), bundleFunction("runtime/consumer/lambda.ts"));
+test("what every deployment of a synth has is bundled once", () => {
+  assert.equal(bundleModule("runtime/consumer/lambda.ts"), bundleModule("runtime/consumer/lambda.ts"));
 });
 
 test("another function is another bundle", () => {

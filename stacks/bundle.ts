@@ -17,12 +17,8 @@ export interface FunctionBundle {
 /** Every zip entry has this date (the zip format's epoch), so that the time of a build is not in its bytes. */
 const ENTRY_DATE = "1980-01-01T00:00:00";
 
-/** The bundles that this synth has made: every deployment of it has the same functions, and esbuild takes most of a second. */
-const bundles = new Map<string, FunctionBundle>();
-
 /**
- * Bundles an entry file and all it imports into one readable ES module, `index.mjs`, in a zip. Asked for the same entry again,
- * it gives the bundle that it made.
+ * Bundles an entry file and all it imports into one readable ES module, `index.mjs`, in a zip.
  *
  * The entry is stored uncompressed: compressors differ between versions, and a reviewer can read what is deployed.
  *
@@ -32,15 +28,30 @@ const bundles = new Map<string, FunctionBundle>();
  * bundleFunction("runtime/consumer/lambda.ts").sourceCodeHash;
  */
 export function bundleFunction(entry: string): FunctionBundle {
-  const known = bundles.get(entry);
+  const module = bundleModule(entry);
+  const zip = zipSync({ "index.mjs": module }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
+  return { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
+}
+
+/** What this synth has bundled: all its deployments have the same entries, and esbuild takes most of a second for one. */
+const modules = new Map<string, Uint8Array>();
+
+/**
+ * Bundles an entry file and all it imports into one readable ES module: the same bytes on every machine for the same sources.
+ * An entry is bundled once in a process.
+ *
+ * @param entry path of the entry file, relative to the project's root
+ * @throws esbuild's `BuildFailure` if the entry or an import of it does not build
+ * @example
+ * bundleModule("runtime/response-server/main.ts").length;
+ */
+export function bundleModule(entry: string): Uint8Array {
+  const known = modules.get(entry);
   if (known !== undefined) return known;
-  const built = buildSync({ ...bundleOptions(entry), write: false });
-  const [module] = built.outputFiles;
+  const [module] = buildSync({ ...bundleOptions(entry), write: false }).outputFiles;
   if (module === undefined) throw new Error(`esbuild made no output for ${entry}`);
-  const zip = zipSync({ "index.mjs": module.contents }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
-  const bundle = { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
-  bundles.set(entry, bundle);
-  return bundle;
+  modules.set(entry, module.contents);
+  return module.contents;
 }
 
 /** How an entry is bundled: readable, and the same bytes wherever the project lies. */
