@@ -36,12 +36,15 @@ export interface Emitted {
  * @param options.root the project, another copy of it for example
  * @param options.cwd the folder to run it from
  * @param options.env more environment variables
+ * @param options.program another file to run, with its arguments
  */
-export function synth(options: { root?: string; cwd?: string; env?: Record<string, string> } = {}): Emitted {
-  const { root = projectRoot, cwd = root, env = {} } = options;
+export function synth(
+  options: { root?: string; cwd?: string; env?: Record<string, string>; program?: readonly string[] } = {},
+): Emitted {
+  const { root = projectRoot, cwd = root, env = {}, program = [join(root, "main.ts")] } = options;
   const outdir = mkdtempSync(join(tmpdir(), "fifo-gateway-synth-"));
   try {
-    execFileSync(process.execPath, ["--disable-warning=DEP0044", join(root, "main.ts")], {
+    execFileSync(process.execPath, ["--disable-warning=DEP0044", ...program], {
       cwd,
       env: { ...process.env, ...env, CDKTF_OUTDIR: outdir },
       stdio: ["ignore", "inherit", "pipe"],
