@@ -1,5 +1,5 @@
 import { addressOnly, argument, arn, globalArn, identity, type ResourceTypes } from "../resource-type.ts";
-import { LOGS_ARE_FILES, METRICS_ARE_LINES, NO_RETRY, PERMISSIONS_UNCHECKED } from "./reasons.ts";
+import { LOGS_ARE_FILES, METRICS_ARE_LINES, PERMISSIONS_UNCHECKED } from "./reasons.ts";
 
 const functionArn = arn("lambda", (subject) => `function:${subject.text("function_name")}`);
 const policyArn = globalArn("iam", (subject) => `policy/${subject.text("name")}`);
@@ -17,7 +17,6 @@ export const DELIVERY_TYPES: ResourceTypes = {
     },
   },
   aws_lambda_event_source_mapping: { computed: { id: identity, uuid: identity } },
-  aws_lambda_function_event_invoke_config: { computed: { id: argument("function_name") }, ignoredBecause: NO_RETRY },
   aws_lambda_permission: { computed: { id: argument("statement_id") }, ignoredBecause: PERMISSIONS_UNCHECKED },
 
   aws_iam_role: {
@@ -46,10 +45,6 @@ export const DELIVERY_TYPES: ResourceTypes = {
   aws_cloudwatch_log_group: {
     computed: { id: argument("name"), arn: arn("logs", (subject) => `log-group:${subject.text("name")}`) },
     ignoredBecause: LOGS_ARE_FILES,
-  },
-  aws_cloudwatch_log_resource_policy: {
-    computed: { id: argument("policy_name") },
-    ignoredBecause: PERMISSIONS_UNCHECKED,
   },
   aws_cloudwatch_log_metric_filter: { computed: { id: argument("name") }, ignoredBecause: METRICS_ARE_LINES },
   aws_cloudwatch_event_rule: {

@@ -5,7 +5,6 @@ import {
   arn,
   globalArn,
   identity,
-  type ResourceType,
   type ResourceTypes,
   type Subject,
   uuid,
@@ -34,14 +33,6 @@ function validationOptions(subject: Subject) {
     resource_record_value: `_${subject.digest.slice(32)}.acm-validations.aws.`,
   }));
 }
-
-const inFirewall = (kind: string): ResourceType => ({
-  computed: {
-    id: uuid,
-    arn: arn("wafv2", (subject) => `regional/${kind}/${subject.text("name")}/${uuid(subject)}`),
-  },
-  ignoredBecause: ONE_CALLER,
-});
 
 /** The REST API with its keys, its own host name, and what stands before it. */
 export const GATEWAY_TYPES: ResourceTypes = {
@@ -133,11 +124,12 @@ export const GATEWAY_TYPES: ResourceTypes = {
     ignoredBecause: NO_HOST_NAME,
   },
 
-  aws_wafv2_web_acl: inFirewall("webacl"),
-  aws_wafv2_ip_set: inFirewall("ipset"),
-  aws_wafv2_web_acl_association: { computed: addressOnly, ignoredBecause: ONE_CALLER },
-  aws_wafv2_web_acl_logging_configuration: {
-    computed: { id: argument("resource_arn") },
-    ignoredBecause: LOGS_ARE_FILES,
+  aws_wafv2_web_acl: {
+    computed: {
+      id: uuid,
+      arn: arn("wafv2", (subject) => `regional/webacl/${subject.text("name")}/${uuid(subject)}`),
+    },
+    ignoredBecause: ONE_CALLER,
   },
+  aws_wafv2_web_acl_association: { computed: addressOnly, ignoredBecause: ONE_CALLER },
 };

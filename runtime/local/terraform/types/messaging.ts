@@ -31,5 +31,4 @@ export const MESSAGING_TYPES: ResourceTypes = {
     },
     ignoredBecause: NOT_ENCRYPTED,
   },
-  aws_kms_key_policy: { computed: { id: argument("key_id") }, ignoredBecause: PERMISSIONS_UNCHECKED },
 };

@@ -1,4 +1,4 @@
-import { addressOnly, arn, type Computed, ec2Id, type ResourceTypes, type Subject } from "../resource-type.ts";
+import { arn, type Computed, ec2Id, type ResourceTypes, type Subject } from "../resource-type.ts";
 import { LOGS_ARE_FILES, ONE_ADDRESS, OWN_PROCESS } from "./reasons.ts";
 
 /** What almost everything in EC2 has: an id with a prefix, and an ARN with the resource's kind. */
@@ -35,28 +35,9 @@ export const NETWORK_TYPES: ResourceTypes = {
   },
   aws_subnet: { computed: owned("subnet", "subnet"), ignoredBecause: ONE_ADDRESS },
   aws_internet_gateway: { computed: owned("internet-gateway", "igw"), ignoredBecause: ONE_ADDRESS },
-  aws_egress_only_internet_gateway: { computed: { id: ec2Id("eigw") }, ignoredBecause: ONE_ADDRESS },
-  aws_nat_gateway: {
-    computed: { id: ec2Id("nat"), public_ip: thisMachine, private_ip: thisMachine },
-    ignoredBecause: ONE_ADDRESS,
-  },
-  aws_eip: {
-    computed: {
-      ...inEc2("elastic-ip", "eipalloc"),
-      allocation_id: ec2Id("eipalloc"),
-      public_ip: thisMachine,
-      public_dns: () => "localhost",
-    },
-    ignoredBecause: ONE_ADDRESS,
-  },
-  aws_eip_association: { computed: { id: ec2Id("eipassoc") }, ignoredBecause: ONE_ADDRESS },
   aws_route_table: { computed: owned("route-table", "rtb"), ignoredBecause: ONE_ADDRESS },
-  aws_default_route_table: { computed: owned("route-table", "rtb"), ignoredBecause: ONE_ADDRESS },
   aws_route: { computed: { id: ec2Id("r-rtb") }, ignoredBecause: ONE_ADDRESS },
   aws_route_table_association: { computed: { id: ec2Id("rtbassoc") }, ignoredBecause: ONE_ADDRESS },
-  aws_main_route_table_association: { computed: { id: ec2Id("rtbassoc") }, ignoredBecause: ONE_ADDRESS },
-  aws_network_acl: { computed: owned("network-acl", "acl"), ignoredBecause: ONE_ADDRESS },
-  aws_default_network_acl: { computed: owned("network-acl", "acl"), ignoredBecause: ONE_ADDRESS },
   aws_security_group: { computed: owned("security-group", "sg"), ignoredBecause: ONE_ADDRESS },
   aws_default_security_group: { computed: owned("security-group", "sg"), ignoredBecause: ONE_ADDRESS },
   aws_vpc_security_group_ingress_rule: { computed: securityGroupRule, ignoredBecause: ONE_ADDRESS },
@@ -74,13 +55,6 @@ export const NETWORK_TYPES: ResourceTypes = {
     },
     ignoredBecause: ONE_ADDRESS,
   },
-  aws_vpc_endpoint_policy: { computed: addressOnly, ignoredBecause: ONE_ADDRESS },
-  aws_vpc_endpoint_route_table_association: { computed: addressOnly, ignoredBecause: ONE_ADDRESS },
-  aws_vpc_endpoint_security_group_association: { computed: addressOnly, ignoredBecause: ONE_ADDRESS },
-  aws_network_interface: {
-    computed: { ...owned("network-interface", "eni"), private_ip: thisMachine },
-    ignoredBecause: ONE_ADDRESS,
-  },
   aws_flow_log: { computed: inEc2("vpc-flow-log", "fl"), ignoredBecause: LOGS_ARE_FILES },
 
   aws_instance: {
@@ -96,10 +70,4 @@ export const NETWORK_TYPES: ResourceTypes = {
     },
     ignoredBecause: OWN_PROCESS,
   },
-  aws_launch_template: {
-    computed: { ...inEc2("launch-template", "lt"), latest_version: () => 1, default_version: () => 1 },
-    ignoredBecause: OWN_PROCESS,
-  },
-  aws_ebs_volume: { computed: inEc2("volume", "vol"), ignoredBecause: OWN_PROCESS },
-  aws_volume_attachment: { computed: { id: ec2Id("vai") }, ignoredBecause: OWN_PROCESS },
 };

@@ -1,12 +1,8 @@
-import { argument, arn, globalArn, type ResourceTypes, uuid } from "../resource-type.ts";
+import { type Attribute, argument, arn, globalArn, type ResourceTypes, uuid } from "../resource-type.ts";
 import { METRICS_ARE_LINES, PERMISSIONS_UNCHECKED } from "./reasons.ts";
 
 const topicArn = arn("sns", argument("name"));
-const alarm = {
-  computed: { id: argument("alarm_name"), arn: arn("cloudwatch", (subject) => `alarm:${subject.text("alarm_name")}`) },
-  ignoredBecause: METRICS_ARE_LINES,
-};
-const subscriptionArn = (subject: Parameters<typeof uuid>[0]) => `${subject.text("topic_arn")}:${uuid(subject)}`;
+const subscriptionArn: Attribute = (subject) => `${subject.text("topic_arn")}:${uuid(subject)}`;
 
 /** What tells people that something is wrong, and shows where. */
 export const OPERATIONS_TYPES: ResourceTypes = {
@@ -19,8 +15,13 @@ export const OPERATIONS_TYPES: ResourceTypes = {
     computed: { id: subscriptionArn, arn: subscriptionArn, owner_id: ({ place }) => place.accountId },
     ignoredBecause: METRICS_ARE_LINES,
   },
-  aws_cloudwatch_metric_alarm: alarm,
-  aws_cloudwatch_composite_alarm: alarm,
+  aws_cloudwatch_metric_alarm: {
+    computed: {
+      id: argument("alarm_name"),
+      arn: arn("cloudwatch", (subject) => `alarm:${subject.text("alarm_name")}`),
+    },
+    ignoredBecause: METRICS_ARE_LINES,
+  },
   aws_cloudwatch_dashboard: {
     computed: {
       id: argument("dashboard_name"),

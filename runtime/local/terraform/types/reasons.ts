@@ -10,4 +10,3 @@ export const ONE_ADDRESS = "network: all of it is on 127.0.0.1";
 export const OWN_PROCESS = "machines: the response server is a process of this one";
 export const NO_HOST_NAME = "host names and TLS: the gateway is plain http on 127.0.0.1";
 export const ONE_CALLER = "firewall: every request comes from this machine";
-export const NO_RETRY = "retries of scheduled invocations: the next one comes at its time";
