@@ -144,6 +144,40 @@ test("runs groups side by side, as many batches as the maximum concurrency and n
   assert.equal(new Set(path.lines.map((line) => line.split(" ")[1])).size, 3);
 });
 
+test("above the function's reserved concurrency an invocation waits for its turn, and all of them come", async (t) => {
+  const path = await start(t, {
+    batchSize: 1,
+    concurrency: 4,
+    reservedConcurrency: 1,
+    code: `export const handler = async ({ Records }) => {
+      console.log("start"); await new Promise((r) => setTimeout(r, 100)); console.log("end"); };`,
+  });
+  const messages = 8;
+  for (let number = 0; number < messages; number += 1) path.send(`group-${number}`, String(number));
+  path.poll();
+  await path.until(() => path.left() === 0 && path.lines.length === messages * 2);
+  assert.deepEqual(path.lines, Array.from({ length: messages }, () => ["start", "end"]).flat());
+  assert.deepEqual(path.failures, []);
+});
+
+test("what waits for its turn when local mode stops fails, and its messages stay", async (t) => {
+  const path = await start(t, {
+    batchSize: 1,
+    concurrency: 2,
+    reservedConcurrency: 1,
+    code: `export const handler = () => { console.log("start"); return new Promise((r) => setTimeout(r, 60_000)); };`,
+    timeout: 60,
+  });
+  path.send("a", "1");
+  path.send("b", "2");
+  const source = path.poll();
+  await path.until(() => path.lines.length === 1 && path.inFlight() === 2);
+  const stopped = source.stop();
+  await path.close();
+  await stopped;
+  assert.deepEqual([path.lines, path.left()], [["start"], 2]);
+});
+
 test("kills a function that hangs while it loads, and goes on with a new process", async (t) => {
   const path = await start(t, {
     visibility: 1,
@@ -251,6 +285,10 @@ test("refuses a zip that is not the one that was hashed, and an argument that it
   await assert.rejects(unpackFunction(other, folder, join(folder, "f")), /source_code_hash is other.*npm run synth/);
   const layered = { ...resource, values: { ...resource.values, layers: [] } };
   await assert.rejects(unpackFunction(layered, folder, join(folder, "f")), /dev\/aws_lambda_function\.f: .*layers/);
+  const json = { ...resource, values: { ...resource.values, logging_config: { log_format: "JSON" } } };
+  await assert.rejects(unpackFunction(json, folder, join(folder, "f")), /only lines as the function writes them/);
+  const off = { ...resource, values: { ...resource.values, reserved_concurrent_executions: 0 } };
+  await assert.rejects(unpackFunction(off, folder, join(folder, "f")), /reserved_concurrent_executions/);
 });
 
 interface Given {
@@ -259,6 +297,7 @@ interface Given {
   readonly visibility?: number;
   readonly batchSize?: number;
   readonly concurrency?: number;
+  readonly reservedConcurrency?: number;
   readonly startDelayMilliseconds?: (batch: number) => number;
   readonly loadMilliseconds?: number;
   readonly variables?: Readonly<Record<string, string>>;
@@ -312,6 +351,8 @@ async function start(t: TestContext, given: Given) {
       const counts = engine.queueAttributes(QUEUE);
       return Number(counts["ApproximateNumberOfMessages"]) + Number(counts["ApproximateNumberOfMessagesNotVisible"]);
     },
+    inFlight: () => Number(engine.queueAttributes(QUEUE)["ApproximateNumberOfMessagesNotVisible"]),
+    close: () => runner.close(),
     poll() {
       const source = startEventSource({
         mapping,
@@ -361,6 +402,7 @@ async function emitFunction(folder: string, given: Given): Promise<EmittedResour
       source_code_hash: createHash("sha256").update(zip).digest("base64"),
       timeout: given.timeout ?? 10,
       memory_size: 128,
+      ...(given.reservedConcurrency === undefined ? {} : { reserved_concurrent_executions: given.reservedConcurrency }),
       environment: { variables: given.variables ?? {} },
     },
   };

@@ -59,6 +59,18 @@ test("an argument that is emitted no more goes back to the default of SQS", asyn
   assert.equal(engine.queueAttributes(MAIN)["RedrivePolicy"], undefined);
 });
 
+test("a queue with a key of the account's own says so, and that SQS's is not used", async (t) => {
+  const engine = open(await queueFile(t), "ap-northeast-2");
+  t.after(() => engine.close());
+  const key = "arn:aws:kms:ap-northeast-2:000000000000:key/one";
+  createQueues(engine, emitted("ap-northeast-2", { kms_master_key_id: key, kms_data_key_reuse_period_seconds: 600 }));
+  const { KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, SqsManagedSseEnabled } = engine.queueAttributes(MAIN);
+  assert.deepEqual([KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, SqsManagedSseEnabled], [key, "600", "false"]);
+  createQueues(engine, emitted("ap-northeast-2", {}));
+  assert.equal(engine.queueAttributes(MAIN)["KmsMasterKeyId"], undefined);
+  assert.equal(engine.queueAttributes(MAIN)["SqsManagedSseEnabled"], "true");
+});
+
 test("a redrive policy or allowance of a queue that is not there is refused with its address", async (t) => {
   const engine = open(await queueFile(t), "ap-northeast-2");
   t.after(() => engine.close());

@@ -42,6 +42,12 @@ const EXPRESSIONS: readonly (readonly [string, unknown])[] = [
   ['${sha1("x")}', createHash("sha1").update("x").digest("hex")],
   ['${base64sha256("x")}', createHash("sha256").update("x").digest("base64")],
   ["${ /* why */ 1 # end\n}", 1],
+  ["${tolist(local.tree.list)[0].name}", "first"],
+  ["${one(local.tree.list).name}", "first"],
+  ["${one([])}", null],
+  ['${element(["a", "b", "c"], 1)}${element(["a", "b", "c"], 4)}${element(["a", "b", "c"], -1)}', "bbc"],
+  ['${length([1, 2])}${length({ "a" = 1 })}${length("\u00e9👪")}', "212"],
+  ['${trimsuffix("a.example.", ".")}${trimsuffix(".b", ".")}', "a.example.b"],
 ];
 
 for (const [text, expected] of EXPRESSIONS) {
@@ -60,6 +66,9 @@ const REFUSED: readonly (readonly [string, TerraformErrorCode, RegExp])[] = [
   ["${1 +}", "invalid-expression", /character/],
   ["${1", "invalid-expression", /no }/],
   ['${"never ends}', "invalid-expression", /never ends/],
+  ["${one([1, 2])}", "invalid-expression", /one\(\) of a list of 2/],
+  ["${element([], 0)}", "invalid-expression", /empty list/],
+  ["${tolist(1)}", "invalid-expression", /a list is needed/],
   ["a list: ${[1]}", "invalid-expression", /a string is needed, not a list/],
 ];
 
@@ -163,10 +172,165 @@ test("knows a schedule's rule, its target, and what lets the rule invoke a funct
   });
   assert.equal(values("aws_lambda_permission")?.["source_arn"], "arn:aws:events:ap-northeast-2:000000000000:rule/five");
   assert.deepEqual(
-    ignored.map((line) => line.slice(0, line.indexOf(" "))),
-    ["aws_lambda_permission:", "aws_cloudwatch_log_metric_filter:"],
+    ignored.map(({ types }) => types),
+    [["aws_lambda_permission"], ["aws_cloudwatch_log_metric_filter"]],
     "what is read and not run says why",
   );
+});
+
+test("follows a state to the workspace of Terraform Cloud that has it, by host, organization and name", async (t) => {
+  const place = { organization: "kimalarm", hostname: "app.terraform.io" };
+  const kept = (name: string) => ({
+    ...stack(name),
+    terraform: { cloud: { ...place, workspaces: { name: `fifo-${name}`, project: "fifo" } } },
+  });
+  const reading = (state: Readonly<Record<string, unknown>>) =>
+    read(t, {
+      "dev-messaging": {
+        ...kept("dev-messaging"),
+        resource: queueNamed("dev-main.fifo"),
+        output: { q_url: { value: "${aws_sqs_queue.q.url}" } },
+      },
+      "dev-delivery": {
+        ...kept("dev-delivery"),
+        variable: { backend_url: {} },
+        data: { terraform_remote_state: { messaging: state } },
+        resource: queueNamed("${data.terraform_remote_state.messaging.outputs.q_url}"),
+      },
+    });
+  const named = { workspaces: { name: "fifo-dev-messaging" } };
+  for (const config of [
+    { ...place, ...named },
+    { organization: "kimalarm", ...named },
+  ]) {
+    const { resources } = await reading({ backend: "remote", config });
+    assert.equal(resources[0]?.values["name"], "http://127.0.0.1:1/000000000000/dev-main.fifo");
+  }
+  for (const config of [
+    { ...place, ...named, organization: "other" },
+    { ...place, ...named, hostname: "tfe.kimalarm.example" },
+    { ...place, workspaces: { name: "dev-messaging" } },
+  ]) {
+    await assert.rejects(
+      reading({ backend: "remote", config }),
+      fails("unknown-reference", /state\.messaging: no stack keeps its state in the workspace .+ of \w+ at [\w.]+$/),
+    );
+  }
+  for (const state of [
+    { backend: "remote", config: { ...place, workspaces: { prefix: "fifo-" } } },
+    { backend: "s3", config: {} },
+  ]) {
+    await assert.rejects(reading(state), fails("unknown-argument", /state\.messaging: local mode follows the backend/));
+  }
+});
+
+/** A production deployment's resources, and what a reference to each of them says. */
+const REFERENCES: readonly (readonly [string, unknown])[] = [
+  [
+    "${aws_kms_key.key.arn}",
+    /^arn:aws:kms:ap-northeast-2:000000000000:key\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  ],
+  ["${aws_kms_alias.alias.target_key_arn == aws_kms_key.key.arn}", true],
+  ["${aws_kms_alias.alias.arn}", "arn:aws:kms:ap-northeast-2:000000000000:alias/prod"],
+  ["${aws_vpc.network.id}", /^vpc-[0-9a-f]{17}$/],
+  ["${aws_subnet.one.id == aws_subnet.two.id}", false],
+  ["${aws_subnet.one.arn}", /^arn:aws:ec2:ap-northeast-2:000000000000:subnet\/subnet-[0-9a-f]{17}$/],
+  ["${aws_security_group.consumer.id}", /^sg-[0-9a-f]{17}$/],
+  ["${aws_vpc_security_group_egress_rule.out.security_group_rule_id}", /^sgr-/],
+  ["${aws_vpc_endpoint.sqs.dns_entry[0].dns_name}", /^vpce-.*\.sqs\.ap-northeast-2\.vpce\.amazonaws\.com$/],
+  ["${aws_instance.server.private_ip}", "10.42.0.10"],
+  ["${aws_instance.server.user_data}", '#!/bin/sh\necho "${HOME}"'],
+  ["${aws_iam_instance_profile.server.arn}", "arn:aws:iam::000000000000:instance-profile/prod-server"],
+  ["${data.aws_ssm_parameter.image.insecure_value}", /^ami-[0-9a-f]{17}$/],
+  ["${data.aws_ec2_managed_prefix_list.s3.id}", /^pl-[0-9a-f]{17}$/],
+  ["${data.aws_route53_zone.zone.zone_id}", /^Z[0-9A-Z]{10}$/],
+  ["${data.aws_route53_zone.zone.name}", "kimalarm.example"],
+  ["${aws_acm_certificate.gateway.arn}", /^arn:aws:acm:ap-northeast-2:000000000000:certificate\/[0-9a-f-]{36}$/],
+  [
+    "${tolist(aws_acm_certificate.gateway.domain_validation_options)[0].resource_record_name}",
+    /^_[0-9a-f]{32}\.fifo\.kimalarm\.example\.$/,
+  ],
+  ["${length(aws_acm_certificate.gateway.domain_validation_options)}", 2],
+  ["${aws_route53_record.validation.fqdn == aws_route53_record.validation.name}", true],
+  ["${aws_acm_certificate_validation.gateway.certificate_arn == aws_acm_certificate.gateway.arn}", true],
+  [
+    "${aws_api_gateway_domain_name.gateway.regional_domain_name}",
+    /^d-[0-9a-z]{10}\.execute-api\.ap-northeast-2\.amazonaws\.com$/,
+  ],
+  ["${aws_route53_zone.own.name_servers[0] == aws_route53_zone.own.primary_name_server}", true],
+  [
+    "${aws_wafv2_web_acl.firewall.arn}",
+    /^arn:aws:wafv2:ap-northeast-2:000000000000:regional\/webacl\/prod\/[0-9a-f-]{36}$/,
+  ],
+  ["${aws_sns_topic.alarms.arn}", "arn:aws:sns:ap-northeast-2:000000000000:prod-alarms"],
+  ["${aws_sns_topic_subscription.mail.arn}", /^arn:aws:sns:ap-northeast-2:000000000000:prod-alarms:[0-9a-f-]{36}$/],
+  ["${aws_cloudwatch_metric_alarm.backlog.arn}", "arn:aws:cloudwatch:ap-northeast-2:000000000000:alarm:prod-backlog"],
+  ["${aws_cloudwatch_dashboard.path.dashboard_arn}", "arn:aws:cloudwatch::000000000000:dashboard/prod"],
+];
+
+test("knows what a production deployment's resources say of themselves, and why none of them is run", async (t) => {
+  const { resources, ignored } = await read(t, {
+    "dev-operations": {
+      ...stack("dev-operations"),
+      variable: { backend_url: {} },
+      data: {
+        aws_ssm_parameter: { image: { name: "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64" } },
+        aws_ec2_managed_prefix_list: { s3: { name: "com.amazonaws.ap-northeast-2.s3" } },
+        aws_route53_zone: { zone: { name: "kimalarm.example", private_zone: false } },
+      },
+      resource: {
+        aws_kms_key: { key: {} },
+        aws_kms_alias: { alias: { name: "alias/prod", target_key_id: "${aws_kms_key.key.key_id}" } },
+        aws_vpc: { network: { cidr_block: "10.42.0.0/24" } },
+        aws_subnet: { one: { vpc_id: "${aws_vpc.network.id}" }, two: { vpc_id: "${aws_vpc.network.id}" } },
+        aws_security_group: { consumer: { name: "prod-consumer", vpc_id: "${aws_vpc.network.id}" } },
+        aws_vpc_security_group_egress_rule: {
+          out: { prefix_list_id: "${data.aws_ec2_managed_prefix_list.s3.id}", ip_protocol: "tcp" },
+        },
+        aws_vpc_endpoint: { sqs: { service_name: "com.amazonaws.ap-northeast-2.sqs" } },
+        aws_iam_instance_profile: { server: { name: "prod-server", role: "prod-server" } },
+        aws_instance: {
+          server: {
+            ami: "${data.aws_ssm_parameter.image.insecure_value}",
+            private_ip: "10.42.0.10",
+            user_data: '#!/bin/sh\necho "$${HOME}"',
+          },
+        },
+        aws_acm_certificate: {
+          gateway: {
+            domain_name: "fifo.kimalarm.example",
+            subject_alternative_names: ["fifo.kimalarm.example", "*.fifo.kimalarm.example"],
+          },
+        },
+        aws_acm_certificate_validation: { gateway: { certificate_arn: "${aws_acm_certificate.gateway.arn}" } },
+        aws_route53_record: {
+          validation: {
+            name: "${tolist(aws_acm_certificate.gateway.domain_validation_options)[0].resource_record_name}",
+            type: "CNAME",
+            zone_id: "${data.aws_route53_zone.zone.zone_id}",
+          },
+        },
+        aws_route53_zone: { own: { name: "other.example" } },
+        aws_api_gateway_domain_name: { gateway: { domain_name: "fifo.kimalarm.example" } },
+        aws_wafv2_web_acl: { firewall: { name: "prod", scope: "REGIONAL" } },
+        aws_sns_topic: { alarms: { name: "prod-alarms" } },
+        aws_sns_topic_subscription: { mail: { topic_arn: "${aws_sns_topic.alarms.arn}", protocol: "email" } },
+        aws_cloudwatch_metric_alarm: { backlog: { alarm_name: "prod-backlog" } },
+        aws_cloudwatch_dashboard: { path: { dashboard_name: "prod" } },
+        aws_iam_role: { probe: { name: "probe", tags: REFERENCES.map(([reference]) => reference) } },
+      },
+    },
+  });
+  const said = resources.find(({ name }) => name === "probe")?.values["tags"];
+  assert.ok(Array.isArray(said));
+  for (const [index, [reference, expected]] of REFERENCES.entries()) {
+    if (expected instanceof RegExp) assert.match(String(said[index]), expected, reference);
+    else assert.equal(said[index], expected, reference);
+  }
+  const types = ignored.flatMap((each) => each.types);
+  assert.deepEqual(types.toSorted(), [...new Set(resources.map(({ type }) => type))].toSorted());
+  assert.equal(new Set(ignored.map(({ reason }) => reason)).size, ignored.length, "a reason is told once");
+  assert.ok(ignored.length < types.length / 2);
 });
 
 const BROKEN: readonly (readonly [string, Record<string, unknown>, TerraformErrorCode, RegExp])[] = [
@@ -204,6 +368,12 @@ test("refuses a data source, a block and a variable that it does not know", asyn
   const known = { ...stack("dev-messaging"), variable: { backend_url: {} } };
   const data = { ...known, data: { aws_ami: { a: {} } }, resource: queueNamed("${data.aws_ami.a.id}") };
   await assert.rejects(read(t, { "dev-messaging": data }), fails("unknown-type", /dev-messaging\/data\.aws_ami\.a/));
+  const parameter = {
+    ...known,
+    data: { aws_ssm_parameter: { p: { name: "/prod/own" } } },
+    resource: queueNamed("${data.aws_ssm_parameter.p.insecure_value}"),
+  };
+  await assert.rejects(read(t, { "dev-messaging": parameter }), fails("unknown-reference", /parameter \/prod\/own/));
   await assert.rejects(read(t, { "dev-messaging": { ...known, module: {} } }), fails("invalid-file", /module/));
   await assert.rejects(read(t, { "dev-messaging": stack("dev-messaging") }), fails("unknown-reference", /backend_url/));
   await assert.rejects(read(t, {}), fails("unreadable-file", /npm run synth/));
@@ -217,6 +387,10 @@ test("reads one deployment's stacks and no other's whose name begins the same", 
   assert.deepEqual(await namesRead(three), ["dev"]);
   assert.deepEqual(await namesRead(three, "dev-eu"), ["dev-eu"]);
   assert.deepEqual(await namesRead(three, "prod"), ["prod"]);
+  assert.deepEqual(await namesRead({ ...three, "prod-operations": oneStack("prod-operations", "alarms") }, "prod"), [
+    "prod",
+    "alarms",
+  ]);
   assert.deepEqual(await namesRead(deployments("only")), ["only"], "the only one needs no name");
   await assert.rejects(
     read(t, deployments("blue", "green")),
@@ -230,12 +404,11 @@ test("reads one deployment's stacks and no other's whose name begins the same", 
 
 /** A stack with one queue for each deployment, which has the deployment's name. */
 function deployments(...names: readonly string[]) {
-  return Object.fromEntries(
-    names.map((name) => {
-      const document = { ...stack(`${name}-messaging`), variable: { backend_url: {} }, resource: queueNamed(name) };
-      return [`${name}-messaging`, document];
-    }),
-  );
+  return Object.fromEntries(names.map((name) => [`${name}-messaging`, oneStack(`${name}-messaging`, name)]));
+}
+
+function oneStack(name: string, queue: string) {
+  return { ...stack(name), variable: { backend_url: {} }, resource: queueNamed(queue) };
 }
 
 function stack(name: string) {

@@ -62,6 +62,22 @@ test("--once --json sends the classic burst, prints the one document, and the ne
   assert.equal(await readFile(join(data, "keys.json"), "utf8"), keys);
 });
 
+test("--deployment prod runs the deployment with everything on, to this machine's response server, in both kinds of queues", async (t) => {
+  const data = await dataFolder(t);
+  const run = startProcess(t, ["--deployment", "prod", "--once", "--json", "--groups", "2", "--data", data]);
+  assert.equal(await run.ended, 0, run.stderr());
+  const document = documentSchema.parse(JSON.parse(run.stdout()));
+  assert.deepEqual(
+    new Set(document.messages.map(({ queue, outcome }) => `${queue} ${outcome}`)),
+    new Set(["queue-1 accepted", "queue-2 accepted"]),
+  );
+  assert.deepEqual([document.messages.length, document.delivered, document.ordered, document.lost], [8, 8, true, 0]);
+  assert.match(run.stderr(), /^terraform +prod: \d+ resources in 4 stacks$/m);
+  // One line a reason, however many types there are.
+  const reasons = [...run.stderr().matchAll(/read, not run: (.*) \((.*)\)$/gm)].map(([, reason]) => reason);
+  assert.ok(reasons.length > 0 && reasons.length === new Set(reasons).size && reasons.length <= 12, reasons.join("\n"));
+});
+
 test("after kill -9 in the middle of a burst, the next start delivers every accepted message, each group in order", async (t) => {
   const data = await dataFolder(t);
   const killed = startProcess(t, ["--once", "--messages", "2000", "--groups", "20", "--data", data]);

@@ -19,6 +19,8 @@ const queueSchema = z.strictObject({
   receive_wait_time_seconds: count.optional(),
   visibility_timeout_seconds: count.optional(),
   sqs_managed_sse_enabled: flag.optional(),
+  kms_master_key_id: z.string().optional(),
+  kms_data_key_reuse_period_seconds: count.optional(),
   id: z.string(),
   url: z.string(),
   arn: z.string(),
@@ -74,7 +76,10 @@ function toAttributes(queue: z.output<typeof queueSchema>): Record<string, strin
       MessageRetentionPeriod: queue.message_retention_seconds,
       ReceiveMessageWaitTimeSeconds: queue.receive_wait_time_seconds,
       VisibilityTimeout: queue.visibility_timeout_seconds,
-      SqsManagedSseEnabled: queue.sqs_managed_sse_enabled,
+      // A key of the account's own takes the place of SQS's (SQS API reference, "SetQueueAttributes").
+      SqsManagedSseEnabled: queue.kms_master_key_id === undefined ? queue.sqs_managed_sse_enabled : "false",
+      KmsMasterKeyId: queue.kms_master_key_id,
+      KmsDataKeyReusePeriodSeconds: queue.kms_data_key_reuse_period_seconds,
     }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
 }

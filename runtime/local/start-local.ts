@@ -134,7 +134,9 @@ async function start(
   });
   const { region, resources } = deployment;
   say(`terraform    ${deployment.name}: ${resources.length} resources in ${deployment.stacks.length} stacks`);
-  for (const line of deployment.ignored) say(`             read, not run: ${line}`);
+  for (const { reason, types } of deployment.ignored) {
+    say(`             read, not run: ${reason} (${types.map((type) => type.replace(/^aws_/, "")).join(", ")})`);
+  }
 
   const queueServer = await startQueueServer({ file: queueFile, port: ports.sqs, region });
   stack.defer(() => queueServer.close());

@@ -67,7 +67,10 @@ function createCommand(): Command {
     .option("--once", "stop after the burst; exit 0 only if every message was settled, in order, and none lost or left")
     .option("--messages <n>", `size of the burst; 0 for none (default: 4 a group)`, wholeNumber(0))
     .option("--groups <n>", "groups of the burst, spread over the queues (default: 1)", wholeNumber(1))
-    .option("--deployment <name>", "which one of main.ts (default: dev when there is one, else the only one)")
+    .option(
+      "--deployment <name>",
+      "which one of main.ts, e.g. prod (default: dev when there is one, else the only one)",
+    )
     .option("--data <dir>", "folder of queues, table, logs, keys and ports, one for each deployment", folder, ".local")
     .option("--port <port>", "the gateway's port (default: the last one, or a free one)", portNumber)
     .option("--json", "one JSON document on stdout once the burst is settled, all else on stderr")

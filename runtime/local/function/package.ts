@@ -14,6 +14,8 @@ export interface FunctionPackage {
   readonly exportName: string;
   readonly timeoutSeconds: number;
   readonly memoryMegabytes: number;
+  /** Invocations at the same time at most, of all that invoke it. @default as many as come */
+  readonly reservedConcurrency?: number | undefined;
   /** The emitted environment, and nothing else. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -27,6 +29,11 @@ const functionSchema = z.object({
   source_code_hash: z.string(),
   timeout: z.int(),
   memory_size: z.int(),
+  // 0 would switch the function off.
+  reserved_concurrent_executions: z.int().min(1).optional(),
+  logging_config: z
+    .object({ log_format: z.literal("Text", "only lines as the function writes them run here") })
+    .optional(),
   environment: z.object({ variables: z.record(z.string(), z.string()) }),
 });
 
@@ -36,6 +43,11 @@ export const IGNORED_FUNCTION_ARGUMENTS: Readonly<Record<string, string>> = {
   description: "nothing reads it",
   architectures: "JavaScript runs on this machine's",
   tags: "nothing reads them",
+  publish: "there is one version, the newest",
+  vpc_config: "all of the network is on 127.0.0.1",
+  tracing_config: "there is no X-Ray here",
+  kms_key_arn: "the environment is as private as the data folder",
+  dead_letter_config: "a scheduled invocation that fails is told of, and not kept",
   id: "computed",
   invoke_arn: "computed",
   qualified_arn: "computed",
@@ -92,6 +104,7 @@ export async function unpackFunction(
     exportName: values.handler.slice(dot + 1),
     timeoutSeconds: values.timeout,
     memoryMegabytes: values.memory_size,
+    reservedConcurrency: values.reserved_concurrent_executions,
     environment: values.environment.variables,
   };
 }

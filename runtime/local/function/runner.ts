@@ -1,10 +1,18 @@
 import { FunctionProcess, type ProcessOptions } from "./process.ts";
 
-/** Runs a function: as many processes as there are invocations at the same time, each kept warm for the next. */
+/**
+ * Runs a function: as many processes as there are invocations at the same time, each kept warm for the next.
+ *
+ * Above its reserved concurrency, an invocation waits for its turn. Lambda refuses it, and its event sources ask again for as long
+ * as the messages are theirs (Lambda Developer Guide, "Handling errors for an SQS event source"): a batch comes late in both.
+ */
 export class FunctionRunner {
   readonly #options: ProcessOptions;
   readonly #idle: FunctionProcess[] = [];
   readonly #all = new Set<FunctionProcess>();
+  /** Those that wait for their turn, the first one first. */
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
   #closed = false;
 
   constructor(options: ProcessOptions) {
@@ -23,7 +31,25 @@ export class FunctionRunner {
 
   /** @throws InvocationError `timed-out`, `crashed` or `threw` */
   async invoke(event: unknown): Promise<unknown> {
-    if (this.#closed) throw new Error(`${this.name} was closed`);
+    await this.#turn();
+    try {
+      if (this.#closed) throw new Error(`${this.name} was closed`);
+      return await this.#invokeNow(event);
+    } finally {
+      const next = this.#waiting.shift();
+      // Its turn passes on, so that nobody who comes now goes before.
+      if (next === undefined) this.#running -= 1;
+      else next();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { reservedConcurrency = Number.POSITIVE_INFINITY } = this.#options.package;
+    if (this.#running < reservedConcurrency) this.#running += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #invokeNow(event: unknown): Promise<unknown> {
     // The last one used first: the others stay cold, as in Lambda.
     const execution = this.#takeIdle() ?? this.#start();
     try {

@@ -2,8 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TerraformError } from "./error.ts";
 
-/** A deployment's stacks, `<deployment>-<kind>`. */
-const STACK_NAME = /^(?<deployment>.+)-(?:messaging|delivery|gateway)$/;
+/** A deployment's stacks, `<deployment>-<kind>`; not every deployment has operations. */
+const STACK_NAME = /^(?<deployment>.+)-(?:messaging|delivery|gateway|operations)$/;
 /** Which one runs when none is named and there are several. */
 const PREFERRED = "dev";
 

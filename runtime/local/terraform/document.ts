@@ -10,7 +10,7 @@ const byType = z.record(z.string(), byName);
  */
 export const documentSchema = z.strictObject({
   "//": z.unknown().optional(),
-  terraform: z.object({ backend: byName.optional() }).optional(),
+  terraform: z.object({ backend: byName.optional(), cloud: block.optional() }).optional(),
   provider: z.record(z.string(), z.array(block)).optional(),
   variable: byName.optional(),
   locals: block.optional(),

@@ -2,12 +2,15 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { DATA_SOURCES } from "./data-sources.ts";
 import { findDeployment } from "./deployments.ts";
 import { type Document, documentSchema } from "./document.ts";
 import { TerraformError } from "./error.ts";
 import { evaluate, type Resolution } from "./evaluate.ts";
 import type { EmittedResource } from "./model.ts";
-import { DATA_SOURCES, type Place, RESOURCE_TYPES, type Subject } from "./resource-types.ts";
+import type { Place, Subject } from "./resource-type.ts";
+import { RESOURCE_TYPES } from "./resource-types.ts";
+import { stateKept, stateRead } from "./state.ts";
 import { parseTemplate } from "./syntax.ts";
 
 /** Arguments that speak to Terraform itself and not to the provider; a resource with `count` or `for_each` is refused. */
@@ -28,6 +31,14 @@ export interface ReadOptions {
   readonly apiKeyValue: Place["apiKeyValue"];
 }
 
+/** What was read and what local mode does nothing with. */
+export interface Ignored {
+  /** Why, in one line. */
+  readonly reason: string;
+  /** The resource types that it holds for, in the order of the stacks. */
+  readonly types: readonly string[];
+}
+
 /** A deployment's emitted stacks with everything in them resolved. */
 export interface EmittedDeployment {
   readonly name: string;
@@ -36,8 +47,8 @@ export interface EmittedDeployment {
   /** The region of the stacks' provider. */
   readonly region: string;
   readonly resources: readonly EmittedResource[];
-  /** `<type>: <reason>` for each type that was read and that local mode does not act on. */
-  readonly ignored: readonly string[];
+  /** One for each reason. */
+  readonly ignored: readonly Ignored[];
 }
 
 /**
@@ -73,11 +84,14 @@ export async function readDeployment(options: ReadOptions): Promise<EmittedDeplo
     ...found,
     region,
     resources,
-    ignored: [...new Set(resources.map(({ type }) => type))].flatMap((type) => {
-      const reason = RESOURCE_TYPES[type]?.ignoredBecause;
-      return reason === undefined ? [] : [`${type}: ${reason}`];
-    }),
+    ignored: ignoredOf(resources),
   };
+}
+
+function ignoredOf(resources: readonly EmittedResource[]): Ignored[] {
+  const types = [...new Set(resources.map(({ type }) => type))];
+  const byReason = Map.groupBy(types, (type) => RESOURCE_TYPES[type]?.ignoredBecause);
+  return [...byReason].flatMap(([reason, held]) => (reason === undefined ? [] : [{ reason, types: held }]));
 }
 
 /** A stack's folder: a function's `filename` is relative to its stack's. @param folder the synthesised one */
@@ -119,6 +133,17 @@ function providerRegion(stacks: ReadonlyMap<string, Document>): string {
   return region;
 }
 
+/** A resource or a data source of a stack. */
+interface Block {
+  readonly stack: string;
+  readonly kind: "resource" | "data";
+  readonly type: string;
+  readonly name: string;
+}
+
+const addressOf = ({ stack, kind, type, name }: Block): string =>
+  `${stack}/${kind === "data" ? "data." : ""}${type}.${name}`;
+
 /** Resolves on demand, argument by argument, so that the order of resources in the files does not matter. */
 class Resolver {
   readonly #stacks: ReadonlyMap<string, Document>;
@@ -135,13 +160,18 @@ class Resolver {
   }
 
   resources(): EmittedResource[] {
-    const all: EmittedResource[] = [];
-    for (const [stack, document] of this.#stacks) {
-      for (const [type, named] of Object.entries(document.resource ?? {})) {
-        for (const [name, body] of Object.entries(named)) all.push(this.#resource(stack, type, name, body));
-      }
-    }
-    return all;
+    return this.#blocks().map((block) => this.#resource(block));
+  }
+
+  /** The resources of a type, or of all. */
+  #blocks(wanted?: string): Block[] {
+    return [...this.#stacks].flatMap(([stack, document]) =>
+      Object.entries(document.resource ?? {})
+        .filter(([type]) => wanted === undefined || type === wanted)
+        .flatMap(([type, named]) =>
+          Object.keys(named).map((name) => ({ stack, kind: "resource" as const, type, name })),
+        ),
+    );
   }
 
   #document(stack: string): Document {
@@ -150,10 +180,12 @@ class Resolver {
     return document;
   }
 
-  #resource(stack: string, type: string, name: string, body: Readonly<Record<string, unknown>>): EmittedResource {
-    const address = `${stack}/${type}.${name}`;
-    const kind = RESOURCE_TYPES[type];
-    if (kind === undefined) {
+  #resource(block: Block): EmittedResource {
+    const { stack, type, name } = block;
+    const address = addressOf(block);
+    const body = this.#body(block);
+    const known = RESOURCE_TYPES[type];
+    if (known === undefined) {
       throw new TerraformError("unknown-type", `${address}: local mode does not know the resource type ${type}`);
     }
     for (const refused of REFUSED_ARGUMENTS) {
@@ -163,53 +195,59 @@ class Resolver {
     }
     const names = new Set([
       ...Object.keys(body).filter((key) => !META_ARGUMENTS.has(key)),
-      ...Object.keys(kind.computed),
+      ...Object.keys(known.computed),
     ]);
-    const values = Object.fromEntries([...names].map((key) => [key, this.#attribute(stack, type, name, key)]));
+    const values = Object.fromEntries([...names].map((key) => [key, this.#attribute(block, key)]));
     return { stack, type, name, address, values };
   }
 
+  #body(block: Block): Readonly<Record<string, unknown>> {
+    const body = this.#document(block.stack)[block.kind]?.[block.type]?.[block.name];
+    if (body !== undefined) return body;
+    const what = block.kind === "data" ? "" : "resource ";
+    throw new TerraformError("unknown-reference", `there is no ${what}${addressOf(block)}`);
+  }
+
   /** An argument as emitted, or else what AWS would compute. */
-  #attribute(stack: string, type: string, name: string, attribute: string): unknown {
-    const address = `${stack}/${type}.${name}`;
+  #attribute(block: Block, attribute: string): unknown {
+    const address = addressOf(block);
     return this.#once(`${address}.${attribute}`, () => {
-      const body = this.#document(stack).resource?.[type]?.[name];
-      if (body === undefined) throw new TerraformError("unknown-reference", `there is no resource ${address}`);
-      if (Object.hasOwn(body, attribute) && !META_ARGUMENTS.has(attribute)) return this.#value(stack, body[attribute]);
-      const computed = RESOURCE_TYPES[type]?.computed[attribute];
+      const body = this.#body(block);
+      if (Object.hasOwn(body, attribute) && !META_ARGUMENTS.has(attribute)) {
+        return this.#value(block.stack, body[attribute]);
+      }
+      const { kind, type } = block;
+      const computed = (kind === "data" ? DATA_SOURCES[type] : RESOURCE_TYPES[type]?.computed)?.[attribute];
       if (computed === undefined) {
         throw new TerraformError(
           "unknown-reference",
           `local mode does not know the attribute ${attribute} of ${address}`,
         );
       }
-      return computed(this.#subject(stack, type, name));
+      return computed(this.#subject(block));
     });
   }
 
-  #subject(stack: string, type: string, name: string): Subject {
-    const digest = createHash("sha256").update(`${stack}/${type}.${name}`).digest();
+  #subject(block: Block): Subject {
+    const digest = createHash("sha256").update(addressOf(block)).digest();
     return {
       place: this.#place,
       identity: digest.readBigUInt64BE().toString(36).padStart(10, "0").slice(-10),
-      text: (attribute) => this.#text(stack, type, name, attribute),
-      other: (otherType, id, attribute) => {
-        for (const [otherStack, document] of this.#stacks) {
-          for (const otherName of Object.keys(document.resource?.[otherType] ?? {})) {
-            if (this.#attribute(otherStack, otherType, otherName, "id") === id) {
-              return this.#text(otherStack, otherType, otherName, attribute);
-            }
-          }
-        }
-        throw new TerraformError("unknown-reference", `there is no ${otherType} with the id ${id}`);
+      digest: digest.toString("hex"),
+      text: (attribute) => this.#text(block, attribute),
+      given: (argument) => this.#value(block.stack, this.#body(block)[argument]),
+      other: (type, id, attribute) => {
+        const found = this.#blocks(type).find((other) => this.#attribute(other, "id") === id);
+        if (found !== undefined) return this.#text(found, attribute);
+        throw new TerraformError("unknown-reference", `there is no ${type} with the id ${id}`);
       },
     };
   }
 
-  #text(stack: string, type: string, name: string, attribute: string): string {
-    const value = this.#attribute(stack, type, name, attribute);
+  #text(block: Block, attribute: string): string {
+    const value = this.#attribute(block, attribute);
     if (typeof value === "string") return value;
-    throw new TerraformError("invalid-file", `${stack}/${type}.${name}.${attribute} has to be a string`);
+    throw new TerraformError("invalid-file", `${addressOf(block)}.${attribute} has to be a string`);
   }
 
   /** Resolves the expressions inside an emitted value, however deep they are. */
@@ -229,7 +267,7 @@ class Resolver {
     if (root === "var" && second !== undefined) return { value: this.#variable(stack, second), used: 2 };
     if (root === "local" && second !== undefined) return { value: this.#local(stack, second), used: 2 };
     if (root === "data" && second !== undefined && third !== undefined && fourth !== undefined) {
-      return this.#data(stack, second, third, fourth, fifth);
+      return this.#data({ stack, kind: "data", type: second, name: third }, fourth, fifth);
     }
     if (
       root !== undefined &&
@@ -237,7 +275,7 @@ class Resolver {
       third !== undefined &&
       root in (this.#document(stack).resource ?? {})
     ) {
-      return { value: this.#attribute(stack, root, second, third), used: 3 };
+      return { value: this.#attribute({ stack, kind: "resource", type: root, name: second }, third), used: 3 };
     }
     throw new TerraformError("unknown-reference", `there is no ${names.join(".")} in ${stack}`);
   }
@@ -272,37 +310,25 @@ class Resolver {
     });
   }
 
-  #data(stack: string, type: string, name: string, attribute: string, output: string | undefined): Resolution {
-    const address = `${stack}/data.${type}.${name}`;
-    const body = this.#document(stack).data?.[type]?.[name];
-    if (body === undefined) throw new TerraformError("unknown-reference", `there is no ${address}`);
-    if (type === "terraform_remote_state" && attribute === "outputs" && output !== undefined) {
-      return { value: this.#output(this.#remoteStack(address, body), output), used: 5 };
+  #data(block: Block, attribute: string, output: string | undefined): Resolution {
+    if (block.type === "terraform_remote_state" && attribute === "outputs" && output !== undefined) {
+      return { value: this.#output(this.#remoteStack(block), output), used: 5 };
     }
-    const attributes = DATA_SOURCES[type];
-    if (attributes === undefined && type !== "terraform_remote_state") {
-      throw new TerraformError("unknown-type", `${address}: local mode does not know the data source ${type}`);
-    }
-    const read = attributes?.[attribute];
-    if (read === undefined) {
+    if (block.type !== "terraform_remote_state" && DATA_SOURCES[block.type] === undefined) {
       throw new TerraformError(
-        "unknown-reference",
-        `local mode does not know the attribute ${attribute} of ${address}`,
+        "unknown-type",
+        `${addressOf(block)}: local mode does not know the data source ${block.type}`,
       );
     }
-    return { value: read(this.#place), used: 4 };
+    return { value: this.#attribute(block, attribute), used: 4 };
   }
 
-  /** The stack that writes the state which a `terraform_remote_state` reads: the one with the same state file. */
-  #remoteStack(address: string, body: Readonly<Record<string, unknown>>): string {
-    const source = z.object({ backend: z.literal("local"), config: z.object({ path: z.string() }) }).safeParse(body);
-    if (!source.success) {
-      throw new TerraformError("unknown-argument", `${address}: local mode follows only the local backend`);
-    }
-    for (const [stack, document] of this.#stacks) {
-      if (document.terraform?.backend?.["local"]?.["path"] === source.data.config.path) return stack;
-    }
-    throw new TerraformError("unknown-reference", `${address}: no stack keeps its state in ${source.data.config.path}`);
+  /** The stack that writes the state which a `terraform_remote_state` reads. */
+  #remoteStack(block: Block): string {
+    const address = addressOf(block);
+    const state = stateRead(address, this.#body(block));
+    for (const [stack, document] of this.#stacks) if (stateKept(document) === state) return stack;
+    throw new TerraformError("unknown-reference", `${address}: no stack keeps its state in ${state}`);
   }
 
   /** Resolves something once, names it in errors, and notices when it needs itself. */
