@@ -39,12 +39,37 @@ export function gatewayName(deployment: Named): string {
   return `${deployment.name}-fifo-gateway`;
 }
 
+/** The name in IAM of the role that API Gateway writes the account's logs with. */
+export function gatewayLogsRoleName(deployment: Named): string {
+  return `${deployment.name}-gateway-logs`;
+}
+
+/** The group of the gateway's access log. */
+export function accessLogGroup(deployment: Named): string {
+  return `/aws/apigateway/${deployment.name}-access`;
+}
+
+/** The group of a stage's execution log, as API Gateway names it ("Set up CloudWatch logging for REST APIs"). */
+export function executionLogGroup(apiId: string, stage: string): string {
+  return `API-Gateway-Execution-Logs_${apiId}/${stage}`;
+}
+
+/** The name of the gateway's web ACL in WAF, and of its metric. */
+export function firewallName(deployment: Named): string {
+  return `${deployment.name}-fifo-gateway`;
+}
+
+/** The name of the rule in it that refuses an address, and of that rule's metric. */
+export function firewallRuleName(deployment: Named): string {
+  return `${deployment.name}-requests-per-address`;
+}
+
 /** The name that the deployment's own key has in KMS. */
 export function encryptionKeyAlias(deployment: Named): string {
   return `alias/${deployment.name}-fifo-gateway`;
 }
 
-/** What the names of the deployment's log groups begin with: the consumer's, and the gateway's. */
+/** What the names of the deployment's log groups begin with, where they can be chosen: the consumer's, and the gateway's. */
 export function logGroupPrefixes(deployment: Named): readonly string[] {
   return [`/aws/lambda/${deployment.name}-`, `/aws/apigateway/${deployment.name}-`];
 }

@@ -1,8 +1,9 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role/index.js";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy/index.js";
+import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment/index.js";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
-import { WILDCARD_STATEMENTS, type WildcardStatement } from "./wildcards.ts";
+import { MANAGED_POLICIES, type ManagedPolicy, WILDCARD_STATEMENTS, type WildcardStatement } from "./wildcards.ts";
 
 interface Statement {
   readonly sid: string;
@@ -18,9 +19,9 @@ export class ServiceRole extends Construct {
   readonly arn: string;
   /** The name in IAM. */
   readonly name: string;
-  /** To be depended on by what needs the permissions, and not only the role. */
-  readonly policy: IamRolePolicy;
   private readonly statements: Statement[] = [];
+  private readonly role: IamRole;
+  private inline: IamRolePolicy | undefined;
 
   /**
    * @param props.name the role's name in IAM
@@ -35,13 +36,20 @@ export class ServiceRole extends Construct {
         Statement: [{ Effect: "Allow", Principal: { Service: props.service }, Action: "sts:AssumeRole" }],
       }),
     });
-    this.policy = new IamRolePolicy(this, "policy", {
-      name: "permissions",
-      role: role.name,
-      policy: Lazy.stringValue({ produce: () => this.document() }),
-    });
     this.arn = role.arn;
     this.name = props.name;
+    this.role = role;
+  }
+
+  /** To be depended on by what needs the permissions, and not only the role. */
+  get policy(): IamRolePolicy {
+    // Made once something is allowed: IAM takes no policy without a statement.
+    this.inline ??= new IamRolePolicy(this, "policy", {
+      name: "permissions",
+      role: this.role.name,
+      policy: Lazy.stringValue({ produce: () => this.document() }),
+    });
+    return this.inline;
   }
 
   /**
@@ -53,6 +61,7 @@ export class ServiceRole extends Construct {
    * @throws Error when the `sid` stands for other actions already
    */
   allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
+    void this.policy;
     const known = this.statements.find((statement) => statement.sid === sid);
     if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
     else if (known.actions.join() === actions.join())
@@ -63,6 +72,18 @@ export class ServiceRole extends Construct {
   /** Allows what AWS limits to no resource: a row of the table of such statements. */
   allowUnscoped(sid: WildcardStatement): void {
     this.allow(sid, WILDCARD_STATEMENTS[sid].actions, ["*"]);
+  }
+
+  /**
+   * Attaches a policy of AWS's own: a row of the table of such policies.
+   *
+   * @returns to be depended on by what needs its permissions
+   */
+  attach(policy: ManagedPolicy): IamRolePolicyAttachment {
+    return new IamRolePolicyAttachment(this, policy, {
+      role: this.role.name,
+      policyArn: MANAGED_POLICIES[policy].arn,
+    });
   }
 
   private document(): string {

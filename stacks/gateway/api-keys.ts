@@ -6,6 +6,12 @@ import type { DeploymentConfig } from "../config.ts";
 import type { PublishedStage } from "./published-stage.ts";
 import type { RestApi } from "./rest-api.ts";
 
+/** The generation of its key that a producer is to use, and that key's id. */
+interface CurrentKey {
+  readonly generation: string;
+  readonly id: string;
+}
+
 interface ApiKeysProps {
   readonly deployment: DeploymentConfig;
   readonly api: RestApi;
@@ -15,8 +21,14 @@ interface ApiKeysProps {
 /**
  * A usage plan for each producer, and its keys. Throttle and quota count per key: two keys of a producer have twice its
  * limits (API Gateway, "Usage plans").
+ *
+ * A key is rotated without an outage, one apply for each step, and none of them touches another key: `["a", "b"]` adds a key, which
+ * takes some minutes to work everywhere; `["b", "a"]` says that it is the one to use, which only the output `current_keys` changes by;
+ * `["b", { generation: "a", enabled: false }]` shows who still uses the old one, and can be taken back; `["b"]` deletes it.
  */
 export class ApiKeys extends Construct {
+  /** The key that each producer is to use: the first one that is listed. */
+  readonly current: Record<string, CurrentKey> = {};
   /** Key ids by producer, then by generation. */
   readonly ids: Record<string, Record<string, string>> = {};
   /** Key values by producer, then by generation: for sensitive outputs only. */
@@ -44,6 +56,10 @@ export class ApiKeys extends Construct {
         });
         return { generation, key };
       });
+      const [first] = made;
+      if (first !== undefined) this.current[name] = { generation: first.generation, id: first.key.id };
+      // Whichever one is to be used: a promoted key leaves these as they are.
+      made.sort((one, other) => (one.generation < other.generation ? -1 : 1));
       this.ids[name] = Object.fromEntries(made.map(({ generation, key }) => [generation, key.id]));
       this.values[name] = Object.fromEntries(made.map(({ generation, key }) => [generation, key.value]));
     }

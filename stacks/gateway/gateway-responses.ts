@@ -19,6 +19,10 @@ interface Answer {
   readonly anyStatus?: true;
 }
 
+/** Stands for the stage in a message, where paths have one: they do not on a domain of the gateway's own. */
+const STAGE = "/<stage>";
+const NO_SUCH_ROUTE = `There is no such route. Send with POST ${STAGE}/<queue> or POST ${STAGE}/<queue>/batch.`;
+
 /**
  * What API Gateway answers by itself, before or instead of a template of ours, by its response type.
  *
@@ -40,25 +44,27 @@ const answers: Readonly<Record<string, Answer>> = {
     code: "FORBIDDEN",
     message: "The x-api-key header is missing or holds no valid key. A new key takes some minutes to work everywhere.",
   },
-  ACCESS_DENIED: { code: "FORBIDDEN", message: "This request is not allowed." },
+  // Of a resource policy, the only thing here that denies access.
+  ACCESS_DENIED: { code: "FORBIDDEN", message: "This request is not allowed from this address." },
   UNAUTHORIZED: { code: "FORBIDDEN", message: "This request is not allowed." },
-  WAF_FILTERED: { code: "FORBIDDEN", message: "This request was refused by the firewall." },
-  MISSING_AUTHENTICATION_TOKEN: {
-    code: "ROUTE_NOT_FOUND",
-    message: "There is no such route. Send with POST /<stage>/<queue> or POST /<stage>/<queue>/batch.",
+  // The firewall refuses for one reason, and for a while: with API Gateway's own 403 a client would give its messages up. WAF
+  // usually sees within 30 seconds that an address has calmed down ("Rate-based rule caveats").
+  WAF_FILTERED: {
+    code: "THROTTLED",
+    message: "Too many requests from this address. Send again later.",
+    headers: { "Retry-After": "30" },
   },
-  RESOURCE_NOT_FOUND: {
-    code: "ROUTE_NOT_FOUND",
-    message: "There is no such route. Send with POST /<stage>/<queue> or POST /<stage>/<queue>/batch.",
-  },
+  MISSING_AUTHENTICATION_TOKEN: { code: "ROUTE_NOT_FOUND", message: NO_SUCH_ROUTE },
+  RESOURCE_NOT_FOUND: { code: "ROUTE_NOT_FOUND", message: NO_SUCH_ROUTE },
   REQUEST_TOO_LARGE: { code: "MESSAGE_TOO_LARGE", message: "The request is larger than the gateway takes." },
   UNSUPPORTED_MEDIA_TYPE: {
     code: "UNSUPPORTED_MEDIA_TYPE",
-    message: "The content-type must be application/json.",
+    message:
+      "The content-type must be application/json, and a content-encoding one that the body has: gzip or deflate.",
   },
   THROTTLED: {
     code: "THROTTLED",
-    message: "Too many requests with this key. Send again later.",
+    message: "Too many requests. Send again later.",
     headers: { "Retry-After": "1" },
   },
   QUOTA_EXCEEDED: { code: "QUOTA_EXCEEDED", message: "The quota of this key is used up for this period." },
@@ -74,17 +80,26 @@ const answers: Readonly<Record<string, Answer>> = {
   DEFAULT_5XX: { code: "GATEWAY_ERROR", message: "The gateway failed. Send again.", anyStatus: true },
 };
 
-/** Gives every answer that API Gateway makes by itself the contract's error shape, and lets pages read it that may call. */
-export function addGatewayResponses(scope: Construct, api: RestApi, cors: Cors | undefined): Construct {
+/**
+ * Gives every answer that API Gateway makes by itself the contract's error shape, and lets pages read it that may call.
+ *
+ * @param options.stageInPath whether producers' paths begin with the stage
+ */
+export function addGatewayResponses(
+  scope: Construct,
+  api: RestApi,
+  { cors, stageInPath }: { readonly cors: Cors | undefined; readonly stageInPath: boolean },
+): Construct {
   const responses = new Construct(scope, "answers");
   for (const [responseType, { code, message, headers, anyStatus }] of Object.entries(answers)) {
     const all = { ...headers, ...cors?.ownAnswer };
+    const text = stageInPath ? message : message.replaceAll(STAGE, "");
     new ApiGatewayGatewayResponse(responses, responseType.toLowerCase().replaceAll("_", "-"), {
       restApiId: api.id,
       responseType,
       ...(anyStatus ? {} : { statusCode: String(ERROR_STATUS[code]) }),
       responseTemplates: {
-        "application/json": `{"message":${JSON.stringify(message)},"code":"${code}","requestId":"$context.requestId"}`,
+        "application/json": `{"message":${JSON.stringify(text)},"code":"${code}","requestId":"$context.requestId"}`,
       },
       ...(Object.keys(all).length === 0 ? {} : { responseParameters: fixedHeaders("gatewayresponse", all) }),
     });

@@ -1,29 +1,38 @@
 import { createHash } from "node:crypto";
 import { ApiGatewayDeployment } from "@cdktf/provider-aws/lib/api-gateway-deployment/index.js";
+import { ApiGatewayMethodSettings } from "@cdktf/provider-aws/lib/api-gateway-method-settings/index.js";
 import { ApiGatewayStage } from "@cdktf/provider-aws/lib/api-gateway-stage/index.js";
 import { type IResolveContext, Lazy, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
+import type { DeploymentConfig } from "../config.ts";
+import type { GatewayLogs } from "./gateway-logs.ts";
 import type { RestApi } from "./rest-api.ts";
 
 interface PublishedStageProps {
   readonly api: RestApi;
-  /** First part of every path, e.g. `kimalarm`. */
-  readonly stageName: string;
+  readonly deployment: DeploymentConfig;
+  /** Where its logs go; undefined where none are written. */
+  readonly logs: GatewayLogs | undefined;
   /** What a deployment publishes besides the API itself: routes and gateway responses. */
   readonly published: readonly Construct[];
 }
 
 /**
- * The stage that producers call, and the deployment that it shows: a new one exactly when what it publishes changed.
+ * The stage that producers call, and the deployment that it shows: a new one exactly when what it publishes changed. The stage's
+ * own settings need none: limits of all producers together, logs, traces.
  *
  * One thing Terraform cannot order: a route that is taken away is deleted only after the new deployment was made, which
  * still contains it. `terraform apply -replace=aws_api_gateway_deployment.stage_deployment` afterwards publishes without it.
  */
 export class PublishedStage extends Construct {
   readonly name: string;
+  readonly arn: string;
   readonly invokeUrl: string;
 
-  constructor(scope: Construct, { api, stageName, published }: PublishedStageProps) {
+  constructor(
+    scope: Construct,
+    { deployment: { gateway, stage: stageName, tracing }, api, logs, published }: PublishedStageProps,
+  ) {
     super(scope, "stage");
     const resources = [api, ...published]
       .flatMap((construct) => construct.node.findAll())
@@ -41,8 +50,24 @@ export class PublishedStage extends Construct {
       restApiId: api.id,
       deploymentId: deployment.id,
       stageName,
+      ...(tracing ? { xrayTracingEnabled: true } : {}),
+      ...(logs === undefined ? {} : { accessLogSettings: logs.access, dependsOn: logs.ready }),
+    });
+    new ApiGatewayMethodSettings(this, "methods", {
+      restApiId: api.id,
+      stageName: stage.stageName,
+      methodPath: "*/*",
+      settings: {
+        metricsEnabled: true,
+        loggingLevel: logs === undefined ? "OFF" : "ERROR",
+        // It would write whole bodies to the log.
+        dataTraceEnabled: false,
+        throttlingRateLimit: gateway.throttle.rateLimit,
+        throttlingBurstLimit: gateway.throttle.burstLimit,
+      },
     });
     this.name = stage.stageName;
+    this.arn = stage.arn;
     this.invokeUrl = stage.invokeUrl;
   }
 }

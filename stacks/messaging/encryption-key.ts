@@ -3,7 +3,7 @@ import { KmsAlias } from "@cdktf/provider-aws/lib/kms-alias/index.js";
 import { KmsKey } from "@cdktf/provider-aws/lib/kms-key/index.js";
 import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
-import { encryptionKeyAlias, logGroupPrefixes } from "../names.ts";
+import { encryptionKeyAlias, executionLogGroup, logGroupPrefixes } from "../names.ts";
 import type { ServiceRole } from "../role.ts";
 import { KEY_POLICY_STATEMENTS } from "../wildcards.ts";
 
@@ -49,6 +49,16 @@ export class EncryptionKey extends Construct {
   }
 }
 
+/**
+ * Names of log groups that the key may encrypt. The gateway's id, which its execution log is named by, is not known here, so each
+ * API of this account may keep the execution log of a stage of this name under the key; whoever may read that log reads it then
+ * as before, and nothing of this deployment.
+ */
+function logGroups(deployment: DeploymentConfig): string[] {
+  const names = logGroupPrefixes(deployment).map((prefix) => `${prefix}*`);
+  return deployment.gateway.accountRole === undefined ? names : [...names, executionLogGroup("*", deployment.stage)];
+}
+
 /** Who may use the key. */
 function statements(deployment: DeploymentConfig, account: string): object[] {
   const { region } = deployment;
@@ -59,8 +69,8 @@ function statements(deployment: DeploymentConfig, account: string): object[] {
       { Service: `logs.${region}.amazonaws.com` },
       {
         ArnLike: {
-          "kms:EncryptionContext:aws:logs:arn": logGroupPrefixes(deployment).map(
-            (prefix) => `arn:aws:logs:${region}:${account}:log-group:${prefix}*`,
+          "kms:EncryptionContext:aws:logs:arn": logGroups(deployment).map(
+            (name) => `arn:aws:logs:${region}:${account}:log-group:${name}`,
           ),
         },
       },
