@@ -254,8 +254,8 @@ test("while the table is down every group waits, nothing is delivered or lost, a
   assert.deepEqual(backend.received, []);
   const waits = world.logged.map(({ event, reason, seconds }) => [event, reason, seconds]);
   assert.deepEqual(waits, [
-    ["group.waiting", "unavailable", 1],
-    ["group.waiting", "unavailable", 1],
+    ["group.waiting", "storage-unavailable", 1],
+    ["group.waiting", "storage-unavailable", 1],
   ]);
   world.tableWire.lose = () => undefined;
   await world.makeVisible(messages);

@@ -564,7 +564,7 @@ test("a control message waits while the table is down, and is never parked or de
     assert.equal((await world.invoke(messages)).batchItemFailures.length, 1);
     await world.makeVisible(messages);
     const { event, reason, ...line } = world.logged.at(-1) ?? {};
-    assert.deepEqual([event, reason, line["seconds"]], ["group.waiting", "unavailable", seconds]);
+    assert.deepEqual([event, reason, line["seconds"]], ["group.waiting", "storage-unavailable", seconds]);
   }
   assert.deepEqual(await world.items(), before);
   world.tableWire.lose = () => undefined;

@@ -242,17 +242,23 @@ const responseServerSchema = z.strictObject({
 });
 
 const operationsSchema = z.strictObject({
-  /** Who gets a mail for each alarm. Each has to confirm AWS's first mail. @default nobody */
+  /**
+   * Who gets a mail for each alarm. Each has to confirm AWS's first mail within 48 hours: SNS forgets the address then, and the
+   * next apply sends another one. @default nobody
+   */
   emails: z.array(z.email("an e-mail address, e.g. ops@kimalarm.example")).default([]),
   /** Alarm: the oldest message of a queue has waited so long, in seconds. @default 900 */
   oldestMessageSeconds: seconds(60, 1_209_600).default(900),
   /** Alarm: so many messages wait in a queue. SQS looks for groups among the first 120,000 only. @default 80,000 */
   backlogMessages: z.int().min(1).default(80_000),
-  /** Alarm: so many of 100 requests in five minutes were answered 4xx. @default 20 */
+  /** Alarm: so many of 100 requests in five minutes were answered 4xx, and ten at least. @default 20 */
   clientErrorPercent: z.number().positive().max(100).default(20),
-  /** Alarm: the slowest of 100 requests took longer, in milliseconds (p99 over five minutes). @default 2,000 */
+  /** Alarm: the slowest of 100 requests took longer, in milliseconds (p99 over five minutes), for a quarter of an hour. @default 2,000 */
   latencyMilliseconds: z.int().min(1).max(29_000).default(2_000),
-  /** Alarm: groups have waited for an unavailable backend in each of so many minutes, one after the other. @default 5 */
+  /**
+   * Alarm: groups were given back to their queue for an unavailable backend in so many minutes, of the last six times as many: a
+   * group that has waited long is tried every five minutes only. @default 5
+   */
   backendUnavailableMinutes: z.int().min(1).max(60).default(5),
 });
 
@@ -355,6 +361,7 @@ export type DeploymentInput = z.input<typeof deploymentSchema>;
 export type DeploymentConfig = z.output<typeof deploymentSchema>;
 export type QueueConfig = DeploymentConfig["queues"][number];
 export type ProducerConfig = DeploymentConfig["producers"][number];
+export type OperationsConfig = NonNullable<DeploymentConfig["operations"]>;
 
 /** A deployment's configuration was refused. `problems` holds one sentence for every broken rule, all at once. */
 export class ConfigError extends Error {

@@ -1,6 +1,7 @@
 import { TerraformOutput, TerraformVariable } from "cdktf";
 import type { Construct } from "constructs";
 import type { DeploymentConfig } from "./config.ts";
+import { BackendUnavailableMetric } from "./delivery/backend-unavailable-metric.ts";
 import { Consumer } from "./delivery/consumer.ts";
 import { backendUrlOf } from "./delivery/network-plan.ts";
 import { ParkedGroupsMetric } from "./delivery/parked-groups-metric.ts";
@@ -26,6 +27,7 @@ export class DeliveryStack extends DeploymentStack {
     if (deployment.queues.some(({ failurePolicy }) => failurePolicy === "park")) {
       new ParkedGroupsMetric(this, { deployment, consumer });
     }
+    if (deployment.operations !== undefined) new BackendUnavailableMetric(this, { deployment, consumer });
     new TerraformOutput(this, "consumer_function", {
       value: consumer.functionName,
       description: "The consumer's name in Lambda",

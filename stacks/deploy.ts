@@ -7,7 +7,8 @@ import { deadLetterName, queueName } from "./names.ts";
 import { OperationsStack } from "./operations-stack.ts";
 
 /**
- * Declares a deployment's three stacks, `<name>-messaging`, `<name>-delivery` and `<name>-gateway`.
+ * Declares a deployment's three stacks, `<name>-messaging`, `<name>-delivery` and `<name>-gateway`, and `<name>-operations` when
+ * `operations` is configured.
  *
  * @throws {ConfigError} with every rule that the configuration breaks, names of another deployment of the app included
  * @example
@@ -22,7 +23,8 @@ export function deploy(app: Construct, input: DeploymentInput): void {
   const messaging = new MessagingStack(app, deployment);
   new DeliveryStack(app, deployment, messaging);
   new GatewayStack(app, deployment, messaging);
-  if (deployment.operations !== undefined) new OperationsStack(app, deployment);
+  const { operations } = deployment;
+  if (operations !== undefined) new OperationsStack(app, deployment, operations, messaging);
 }
 
 /** What another deployment of the app has as well, and only one may have. */

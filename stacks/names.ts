@@ -34,6 +34,11 @@ export function parkedGroupsName(deployment: Named): string {
   return `${deployment.name}-parked-groups`;
 }
 
+/** The name of what makes a metric of the groups that wait for the backend. */
+export function backendUnavailableName(deployment: Named): string {
+  return `${deployment.name}-backend-unavailable`;
+}
+
 /** The REST API's name in API Gateway, which is also its name among CloudWatch's metrics. */
 export function gatewayName(deployment: Named): string {
   return `${deployment.name}-fifo-gateway`;
@@ -77,4 +82,25 @@ export function logGroupPrefixes(deployment: Named): readonly string[] {
 /** Where the deployment's own metrics are in CloudWatch, i.e. those that are made of the consumer's log lines. */
 export function metricNamespace(deployment: Named): string {
   return `FifoGateway/${deployment.name}`;
+}
+
+/** In that namespace, by dimension `queue`: how many groups wait for a person. */
+export const PARKED_GROUPS_METRIC = "ParkedGroups";
+
+/** In that namespace: how often a group was given back to its queue since the backend was unavailable. */
+export const BACKEND_UNAVAILABLE_METRIC = "BackendUnavailable";
+
+/** The name of an alarm in CloudWatch. The key's policy and the topic's let alarms use them by its beginning. */
+export function alarmName(deployment: Named, id: string): string {
+  return `${deployment.name}-${id}`;
+}
+
+/** The name of the topic that alarms are sent to. */
+export function alarmTopicName(deployment: Named): string {
+  return `${deployment.name}-alarms`;
+}
+
+/** The dashboard's name. Dashboards belong to an account and to no region of it. */
+export function dashboardName(deployment: Named): string {
+  return `${deployment.name}-fifo-gateway`;
 }

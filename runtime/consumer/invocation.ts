@@ -22,7 +22,8 @@ export interface Invocation {
 
 /** Why a message stays in the queue, and for how long, in seconds. */
 export interface Wait {
-  readonly reason: "unavailable" | "failed" | "deadline" | "error";
+  /** `unavailable` is the backend alone, which an alarm counts on: the table and the dead-letter queue have a reason of their own. */
+  readonly reason: "unavailable" | "storage-unavailable" | "failed" | "deadline" | "error";
   readonly seconds: number;
   readonly detail: string;
   readonly attempt?: number;

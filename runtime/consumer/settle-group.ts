@@ -72,7 +72,7 @@ export async function* settleGroup(
       // Not known to be settled, so it stays.
       const detail = errorName(error);
       step = isControl
-        ? waiting("unavailable", outage(), `control message: ${detail}`)
+        ? waiting("storage-unavailable", outage(), `control message: ${detail}`)
         : waiting("error", outage(), detail);
     }
     if (!step.settled) {
@@ -107,7 +107,7 @@ async function settleMessage(
         return SETTLED;
       }
     } catch (error) {
-      return waiting("unavailable", outage(), `parking lot: ${errorName(error)}`);
+      return waiting("storage-unavailable", outage(), `parking lot: ${errorName(error)}`);
     }
   }
   if (isExpired(message, invocation)) {
@@ -192,7 +192,7 @@ async function refuse(refusal: Refusal, outage: () => number, started: number, g
       await ports.deadLetter(queue, refusal);
     }
   } catch (error) {
-    return waiting("unavailable", outage(), `failure policy: ${errorName(error)}`, failure.attempts);
+    return waiting("storage-unavailable", outage(), `failure policy: ${errorName(error)}`, failure.attempts);
   }
   tell(message, queue.failurePolicy === "park" ? "parked" : "dead-lettered", started, invocation, failure);
   return SETTLED;

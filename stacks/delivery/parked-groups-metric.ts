@@ -4,7 +4,7 @@ import { CloudwatchLogMetricFilter } from "@cdktf/provider-aws/lib/cloudwatch-lo
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission/index.js";
 import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
-import { consumerName, metricNamespace, parkedGroupsName } from "../names.ts";
+import { consumerName, metricNamespace, PARKED_GROUPS_METRIC, parkedGroupsName } from "../names.ts";
 import type { Consumer } from "./consumer.ts";
 
 interface ParkedGroupsMetricProps {
@@ -52,7 +52,7 @@ export class ParkedGroupsMetric extends Construct {
       logGroupName: consumer.logGroupName,
       pattern: '{ $.event = "parked.groups" }',
       metricTransformation: {
-        name: "ParkedGroups",
+        name: PARKED_GROUPS_METRIC,
         namespace: metricNamespace(deployment),
         // No default value: CloudWatch takes none where there are dimensions, and none is needed since zeros are counted too.
         value: "$.groups",
