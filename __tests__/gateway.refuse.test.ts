@@ -133,6 +133,35 @@ test("a stage's method throttle holds for every key, for each method by itself",
   assert.equal(errorOf(await gateway.post("/queue-1/batch", BODY)).code, "INVALID_BODY");
 });
 
+test("a key over its own limit takes nothing from what all keys share", async (t) => {
+  const sqs = await sqsInPlace(t, (_, response) => response.end(ACCEPTED));
+  const emitted = await gatewayResources();
+  const [first, second] = [1, 2].map((at) => ({ rate_limit: 0.001, burst_limit: at }));
+  const plan = selectOne(emitted, "aws_api_gateway_usage_plan");
+  const key = selectOne(emitted, "aws_api_gateway_api_key");
+  const resources = [
+    ...changed(
+      changed(emitted, "aws_api_gateway_usage_plan", {}, { throttle_settings: first }),
+      "aws_api_gateway_method_settings",
+      {},
+      { settings: { throttling_rate_limit: 0.001, throttling_burst_limit: 2 } },
+    ),
+    madeUp("aws_api_gateway_usage_plan", "other", { ...plan.values, id: "other-plan", throttle_settings: second }),
+    madeUp("aws_api_gateway_api_key", "other", { ...key.values, id: "other-key", value: "other-value-of-a-key" }),
+    madeUp("aws_api_gateway_usage_plan_key", "other", {
+      key_id: "other-key",
+      key_type: "API_KEY",
+      usage_plan_id: "other-plan",
+    }),
+  ];
+  const gateway = await gatewayBefore(t, { sqs, resources });
+  assert.equal((await gateway.post("/queue-1", BODY)).status, 200);
+  for (let sent = 0; sent < 3; sent += 1) assert.equal(errorOf(await gateway.post("/queue-1", BODY)).code, "THROTTLED");
+  const other = { headers: { "x-api-key": "other-value-of-a-key" } };
+  assert.equal((await gateway.post("/queue-1", BODY, other)).status, 200);
+  assert.equal(errorOf(await gateway.post("/queue-1", BODY, other)).code, "THROTTLED");
+});
+
 test("a bucket gains its rate, up to its burst", () => {
   let now = 0;
   const bucket = new TokenBucket({ rateLimit: 2, burstLimit: 3 }, () => now);

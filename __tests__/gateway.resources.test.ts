@@ -55,6 +55,30 @@ function modelOf(where: Where): { readonly name: string } {
   return { name: String(name) };
 }
 
+const executionArn = argumentOf(selectOne(emitted, "aws_api_gateway_rest_api"), "execution_arn");
+
+/** The API's list of sources, as the stacks emit one, with something changed. */
+function sources(change: { readonly arn?: string; readonly ranges?: readonly string[]; readonly more?: object }) {
+  const invoke = {
+    Principal: "*",
+    Action: ["execute-api:Invoke"],
+    Resource: [`${change.arn ?? executionArn}/*`],
+  };
+  const refuse = { NotIpAddress: { "aws:SourceIp": change.ranges ?? ["203.0.113.0/24", "2001:db8::/32"] } };
+  return {
+    rest_api_id: api,
+    policy: policy([
+      { Sid: "InvokeApi", Effect: "Allow", ...invoke, ...change.more },
+      { Sid: "RefuseOtherSources", Effect: "Deny", ...invoke, Condition: refuse },
+    ]),
+  };
+}
+
+/** A stage's access log in this format. */
+const accessLog = (format: string) => ({
+  access_log_settings: { destination_arn: "arn:aws:logs:ap-northeast-2:000000000000:log-group:x", format },
+});
+
 const method = (where: Where) => selectOne(emitted, "aws_api_gateway_method", where).address;
 const stage = selectOne(emitted, "aws_api_gateway_stage");
 const planKey = emitted.find(({ type }) => type === "aws_api_gateway_usage_plan_key");
@@ -271,6 +295,54 @@ const refused: readonly Refused[] = [
     says: /one aws_api_gateway_stage/,
   },
   {
+    what: "a list of sources of another API",
+    ...add("aws_api_gateway_rest_api_policy", sources({ arn: `${executionArn}0` })),
+    code: "REFERENCE_BROKEN",
+    says: /policy: .*0\/\* is not this API/,
+  },
+  {
+    what: "a list of sources that is no range",
+    ...add("aws_api_gateway_rest_api_policy", sources({ ranges: ["203.0.113.0/33"] })),
+    code: "RESOURCE_INVALID",
+    says: /policy\.Statement\.1\.Condition\.NotIpAddress/,
+  },
+  {
+    what: "a list of sources with a condition that is not known here",
+    ...add("aws_api_gateway_rest_api_policy", sources({ more: { Condition: {} } })),
+    code: "RESOURCE_INVALID",
+    says: /policy\.Statement\.0.*Condition/,
+  },
+  {
+    what: "an access log that names no request",
+    ...change("api_gateway_stage", {}, accessLog('{"status":"$context.status"}')),
+    code: "RESOURCE_INVALID",
+    says: /access_log_settings\.format: names no \$context\.requestId/,
+  },
+  {
+    what: "an access log of two lines",
+    ...change("api_gateway_stage", {}, accessLog('{"id":"$context.requestId",\n"status":"$context.status"}')),
+    code: "RESOURCE_INVALID",
+    says: /access_log_settings\.format: has more than one line/,
+  },
+  {
+    what: "an access log that a missing value makes no JSON",
+    ...change("api_gateway_stage", {}, accessLog('{"id":"$context.requestId","latency":$context.responseLatency}')),
+    code: "RESOURCE_INVALID",
+    says: /access_log_settings\.format: is no JSON/,
+  },
+  {
+    what: "an access log with keys",
+    ...change("api_gateway_stage", {}, accessLog('{"id":"$context.requestId","key":"$context.identity.apiKey"}')),
+    code: "RESOURCE_INVALID",
+    says: /access_log_settings\.format: would write keys/,
+  },
+  {
+    what: "a least size of compressed answers that API Gateway does not take",
+    ...change("api_gateway_rest_api", {}, { minimum_compression_size: "10485761" }),
+    code: "RESOURCE_INVALID",
+    says: /minimum_compression_size/,
+  },
+  {
     what: "a key in two usage plans of the stage",
     ...add("aws_api_gateway_usage_plan_key", planKey.values),
     code: "RESOURCE_INVALID",
@@ -280,6 +352,21 @@ const refused: readonly Refused[] = [
 
 test("what is emitted starts as it is", async (t) => {
   const gateway = await start(emitted, join(folder(t), "gateway.sqlite"));
+  await gateway.close();
+});
+
+test("what a stage has around its requests is read, and changes nothing of them", async (t) => {
+  const format = '{"id":"$context.requestId","key":"$context.identity.apiKeyId"}';
+  const resources = [
+    ...changed(emitted, "aws_api_gateway_stage", {}, { ...accessLog(format), xray_tracing_enabled: true }),
+    madeUp("aws_api_gateway_rest_api_policy", "sources", sources({})),
+    madeUp("aws_api_gateway_account", "account", { cloudwatch_role_arn: "arn:aws:iam::000000000000:role/logs" }),
+  ];
+  const gateway = await start(resources, join(folder(t), "gateway.sqlite"));
+  // This machine is in no list of sources: it is let in all the same.
+  assert.equal((await fetch(`${gateway.url}/queue-1`, { method: "POST", body: "{}" })).status, 403);
+  const body = await (await fetch(`${gateway.url}/gone`, { method: "POST", body: "{}" })).text();
+  assert.match(body, /ROUTE_NOT_FOUND/);
   await gateway.close();
 });
 

@@ -322,7 +322,14 @@ test("the response server's address is known before anything is made", () => {
 describe("names that two parts of an app would share are refused", () => {
   test("a queue named like a construct beside it", () => {
     const one = new App({ outdir });
-    deploy(one, { ...valid, queues: [{ name: "queue-1", failurePolicy: "park" }] });
+    const gateway: DeploymentInput["gateway"] = {
+      accountRole: "own",
+      allowedSources: ["203.0.113.0/24"],
+      corsOrigins: ["*"],
+      domain: { name: "fifo.kimalarm.example", zone: "kimalarm.example", createZone: true },
+      firewall: { requestsPerAddress: 100 },
+    };
+    deploy(one, { ...valid, queues: [{ name: "queue-1", failurePolicy: "park" }], gateway });
     const stacks = one.node.children;
     const beside = [
       ...stacks,

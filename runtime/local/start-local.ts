@@ -52,7 +52,7 @@ export interface LocalKey {
 
 /** The running path. */
 export interface Local {
-  /** The gateway with its stage, e.g. `http://127.0.0.1:41234/kimalarm`. */
+  /** The gateway, with its stage where paths have one, e.g. `http://127.0.0.1:41234/kimalarm`. */
   readonly endpoint: string;
   readonly sqs: string;
   readonly dynamodb: string;

@@ -1,6 +1,7 @@
 import type { Agent } from "node:http";
 import ajvDraft04 from "ajv-draft-04";
 import type { EmittedResource } from "../terraform/model.ts";
+import { readBasePath } from "./base-path.ts";
 import { GatewayError } from "./error.ts";
 import { type GatewayResponses, gatewayResponses } from "./gateway-response.ts";
 import { callsSqs, mockIntegration, type SqsIntegration, sqsIntegration } from "./integration.ts";
@@ -8,6 +9,7 @@ import { integrationResponses } from "./integration-response.ts";
 import { rolePermissions } from "./policy.ts";
 import { type Declared, declared, refuseUnknownTypes } from "./resources.ts";
 import { type Route, Routes } from "./routes.ts";
+import { checkSourcePolicy } from "./source-policy.ts";
 import { compileTemplate } from "./template/template.ts";
 import type { Quota, Throttle } from "./usage-plan.ts";
 
@@ -23,6 +25,10 @@ export interface KeyPlan {
 export interface Api {
   readonly id: string;
   readonly stage: string;
+  /** What paths begin with before a route's own: the stage, or nothing on a domain. */
+  readonly basePath: "" | `/${string}`;
+  /** Answers of at least so many bytes are compressed; undefined for none. */
+  readonly minimumCompressionBytes: number | undefined;
   readonly deploymentId: string;
   readonly stageVariables: Readonly<Record<string, string>>;
   readonly routes: Routes;
@@ -57,9 +63,13 @@ export function readApi(
   );
   if (deployment === undefined) return broken(stage.address, "deployment_id", stage.values.deployment_id);
   declared(resources, "aws_api_gateway_account");
+  checkSourcePolicy(rest, declared(resources, "aws_api_gateway_rest_api_policy"));
+  const { minimum_compression_size: minimum = -1 } = rest.values;
   return {
     id: apiId,
     stage: stage.values.stage_name,
+    basePath: readBasePath(resources, rest, stage.values.stage_name),
+    minimumCompressionBytes: minimum < 0 ? undefined : minimum,
     deploymentId: deployment.values.id,
     stageVariables: stage.values.variables,
     routes: new Routes(readRoutes(resources, rest, place)),
@@ -81,6 +91,7 @@ const OF_THE_API = [
   "aws_api_gateway_integration_response",
   "aws_api_gateway_gateway_response",
   "aws_api_gateway_method_settings",
+  "aws_api_gateway_rest_api_policy",
 ] as const;
 
 function only<T extends "aws_api_gateway_rest_api" | "aws_api_gateway_stage">(

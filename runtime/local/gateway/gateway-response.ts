@@ -35,7 +35,7 @@ const UNUSED_TYPES = [
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 /** Makes the answer of one response type. */

@@ -34,7 +34,7 @@ export function rolePermissions(
   role: Declared<"aws_iam_role">,
   policies: readonly Declared<"aws_iam_role_policy">[],
 ): Permissions {
-  const trust = parse(role.address, "assume_role_policy", trustSchema, role.values.assume_role_policy);
+  const trust = parsePolicy(role.address, "assume_role_policy", trustSchema, role.values.assume_role_policy);
   const assumable = trust.Statement.some(
     (statement) =>
       statement.Effect === "Allow" &&
@@ -49,7 +49,7 @@ export function rolePermissions(
   }
   const statements = policies
     .filter(({ values }) => values.role === role.values.name || values.role === role.values.id)
-    .flatMap(({ address, values }) => parse(address, "policy", permissionsSchema, values.policy).Statement);
+    .flatMap(({ address, values }) => parsePolicy(address, "policy", permissionsSchema, values.policy).Statement);
   const applies = (wanted: "Allow" | "Deny", action: string, resource: string) =>
     statements.some(
       (statement) =>
@@ -68,7 +68,12 @@ export function rolePermissions(
   };
 }
 
-function parse<T>(address: string, argument: string, schema: z.ZodType<T>, document: string): T {
+/**
+ * Reads a policy's text.
+ *
+ * @throws GatewayError RESOURCE_INVALID, naming the address, the argument and what is not known here
+ */
+export function parsePolicy<T>(address: string, argument: string, schema: z.ZodType<T>, document: string): T {
   let value: unknown;
   try {
     value = JSON.parse(document);

@@ -23,6 +23,27 @@ const integration = {
   request_templates: texts,
 };
 
+const VARIABLE = /\$context(?:\.[A-Za-z]+)+/g;
+
+/** What API Gateway wants of it: one line that names the request. And what the project does: JSON, and no key. */
+const accessLogFormat = text
+  .refine((format) => /\$context\.(?:extendedR|r)equestId\b/.test(format), "names no $context.requestId")
+  .refine((format) => !/[\r\n]/.test(format), "has more than one line")
+  .refine(
+    (format) => isJson(format.replace(VARIABLE, "-")),
+    "is no JSON where a variable has no value and is written as -",
+  )
+  .refine((format) => !/\$context\.identity\.apiKey\b/.test(format), "would write keys to the log");
+
+function isJson(document: string): boolean {
+  try {
+    JSON.parse(document);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The arguments of each resource type that the local gateway runs. Strict: what is not named here is refused. */
 const schemas = {
   aws_api_gateway_rest_api: z.strictObject({
@@ -34,7 +55,14 @@ const schemas = {
       z.strictObject({ types: z.array(z.enum(["REGIONAL", "EDGE"])), ip_address_type: text.optional() }),
     ).optional(),
     api_key_source: z.literal("HEADER").optional(),
-    disable_execute_api_endpoint: z.literal(false).optional(),
+    disable_execute_api_endpoint: z.boolean().default(false),
+    /** Terraform has it as text; -1 is none. */
+    minimum_compression_size: z
+      .string()
+      .regex(/^(?:-1|\d+)$/)
+      .transform(Number)
+      .pipe(z.int().max(10_485_760))
+      .optional(),
     arn,
     execution_arn: arn,
     tags,
@@ -170,7 +198,7 @@ const schemas = {
     description: z.string().optional(),
     variables: texts.default({}),
     xray_tracing_enabled: z.boolean().optional(),
-    access_log_settings: block(z.strictObject({ destination_arn: text, format: text })).optional(),
+    access_log_settings: block(z.strictObject({ destination_arn: text, format: accessLogFormat })).optional(),
     arn,
     execution_arn: arn,
     invoke_url: text.optional(),
@@ -193,6 +221,27 @@ const schemas = {
     ),
   }),
   aws_api_gateway_account: z.strictObject({ id, cloudwatch_role_arn: text.optional() }),
+  aws_api_gateway_rest_api_policy: z.strictObject({ id, rest_api_id: text, policy: text }),
+  aws_api_gateway_domain_name: z.strictObject({
+    id,
+    domain_name: text,
+    regional_certificate_arn: text,
+    security_policy: z.literal("TLS_1_2", "TLS 1.0 and 1.1 are not to be taken"),
+    endpoint_configuration: block(z.strictObject({ types: z.tuple([z.literal("REGIONAL")]), ip_address_type: text })),
+    regional_domain_name: text.optional(),
+    regional_zone_id: text.optional(),
+    domain_name_id: text.optional(),
+    arn,
+    tags,
+    tags_all,
+  }),
+  aws_api_gateway_base_path_mapping: z.strictObject({
+    id,
+    domain_name: text,
+    api_id: text,
+    stage_name: text,
+    base_path: z.literal("", "only the domain as a whole is mapped here").optional(),
+  }),
   aws_iam_role: z.strictObject({
     id,
     arn: text,

@@ -3,6 +3,7 @@ import { Agent, createServer, type IncomingMessage, type ServerResponse } from "
 import { listen, stopListening } from "../listen.ts";
 import type { EmittedResource } from "../terraform/model.ts";
 import { type Api, readApi } from "./api.ts";
+import { decodeContent, encodeContent } from "./content-coding.ts";
 import type { Answer, GatewayResponseType } from "./gateway-response.ts";
 import { IntegrationError } from "./integration.ts";
 import { answerMalformed } from "./malformed.ts";
@@ -13,7 +14,7 @@ import { QuotaStore, TokenBucket } from "./usage-plan.ts";
 
 /** A running gateway. */
 export interface Gateway {
-  /** `http://127.0.0.1:<port>/<stage>`: what producers use as the endpoint. */
+  /** What producers use as the endpoint: `http://127.0.0.1:<port>/<stage>`, without the stage where the API has a domain. */
   readonly url: string;
   /** Ends connections and waiting calls. */
   close(): Promise<void>;
@@ -68,7 +69,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   return {
-    url: `${origin}/${api.stage}`,
+    url: `${origin}${api.basePath}`,
     async close() {
       await stopListening(server);
       agent.destroy();
@@ -128,7 +129,8 @@ class Pipeline {
   async #answer(request: IncomingMessage, requestId: string): Promise<Answer | undefined> {
     try {
       const body = await readBody(request);
-      return await this.#handle(request, body, requestId);
+      const answer = await this.#handle(request, body, requestId);
+      return await encodeContent(answer, request.headers["accept-encoding"], this.#api.minimumCompressionBytes);
     } catch (error) {
       if (request.destroyed && !request.complete) return undefined;
       const type = error instanceof Refusal ? error.type : "API_CONFIGURATION_ERROR";
@@ -172,29 +174,33 @@ class Pipeline {
   }
 
   #route(request: IncomingMessage): Match {
-    const prefix = `/${this.#api.stage}`;
+    const { basePath, routes } = this.#api;
     const path = pathOf(request);
-    const match = path.startsWith(`${prefix}/`)
-      ? this.#api.routes.find(request.method ?? "", path.slice(prefix.length))
+    const match = path.startsWith(`${basePath}/`)
+      ? routes.find(request.method ?? "", path.slice(basePath.length))
       : undefined;
     if (match === undefined) throw new Refusal("MISSING_AUTHENTICATION_TOKEN");
     return match;
   }
 
-  /** Key, then throttle, then quota: a throttled request does not count. */
+  /**
+   * Key, then its throttle, then the method's, as API Gateway applies them ("Throttle requests to your REST APIs for better
+   * throughput"), then quota: a throttled request does not count.
+   */
   #checkKey(request: IncomingMessage, route: Route): string {
     const routeName = `${route.httpMethod} ${route.resourcePath}`;
     const value = request.headers["x-api-key"];
     const key = typeof value === "string" ? this.#api.keys.get(value) : undefined;
     if (route.apiKeyRequired && key === undefined) throw new Refusal("INVALID_API_KEY");
+    const counted = route.apiKeyRequired ? key : undefined;
+    if (counted?.throttle && !this.#bucket(`${counted.planId} ${counted.keyId}`, counted.throttle).take())
+      throw new Refusal("THROTTLED");
     if (this.#api.methodThrottle && !this.#bucket(routeName, this.#api.methodThrottle).take())
       throw new Refusal("THROTTLED");
-    if (!route.apiKeyRequired || key === undefined) return "";
-    if (key.throttle && !this.#bucket(`${key.planId} ${key.keyId}`, key.throttle).take())
-      throw new Refusal("THROTTLED");
-    if (key.quota && !this.#quotas.take(key.planId, key.keyId, key.quota, new Date()))
+    if (counted === undefined) return "";
+    if (counted.quota && !this.#quotas.take(counted.planId, counted.keyId, counted.quota, new Date()))
       throw new Refusal("QUOTA_EXCEEDED");
-    return key.keyId;
+    return counted.keyId;
   }
 
   #bucket(name: string, throttle: { rateLimit: number; burstLimit: number }): TokenBucket {
@@ -240,7 +246,10 @@ class Pipeline {
   }
 }
 
-/** The whole body; undefined when it is over the limit. What is over is read and dropped, so that the sender gets its answer. */
+/**
+ * The whole body, its coding taken off; undefined when it is over the limit. What is over is read and dropped, so that the sender
+ * gets its answer. A coding is looked at before the route is: AWS may not know the API yet then, and answer in a text of its own.
+ */
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -249,7 +258,14 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
     size += bytes.length;
     if (size <= MAX_PAYLOAD_BYTES) chunks.push(bytes);
   }
-  return size > MAX_PAYLOAD_BYTES ? undefined : Buffer.concat(chunks, size);
+  if (size > MAX_PAYLOAD_BYTES) return undefined;
+  const decoded = await decodeContent(
+    Buffer.concat(chunks, size),
+    request.headers["content-encoding"],
+    MAX_PAYLOAD_BYTES,
+  );
+  if (decoded === "refused") throw new Refusal("UNSUPPORTED_MEDIA_TYPE");
+  return decoded === "too large" ? undefined : decoded;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,0 +1,40 @@
+import type { EmittedResource } from "../terraform/model.ts";
+import { GatewayError } from "./error.ts";
+import { type Declared, declared } from "./resources.ts";
+
+/**
+ * What paths begin with before a route's own. The local address stands for the one host that producers use: the address that AWS
+ * gives the API, where the stage comes first; or a domain of its own that is mapped to the stage, with that address switched off.
+ *
+ * @returns `/<stage>`, or nothing for a domain
+ * @throws GatewayError naming the address, where nobody could call the API, or by two hosts with different paths
+ */
+export function readBasePath(
+  resources: readonly EmittedResource[],
+  rest: Declared<"aws_api_gateway_rest_api">,
+  stage: string,
+): "" | `/${string}` {
+  const domains = declared(resources, "aws_api_gateway_domain_name");
+  const [mapping, another] = declared(resources, "aws_api_gateway_base_path_mapping");
+  if (another !== undefined) {
+    throw new GatewayError(
+      "RESOURCE_UNKNOWN",
+      `${another.address}: the local gateway runs one mapping, and has ${mapping?.address}`,
+    );
+  }
+  const off = rest.values.disable_execute_api_endpoint;
+  if (off !== (mapping !== undefined)) {
+    throw new GatewayError(
+      "RESOURCE_INVALID",
+      `${rest.address}: disable_execute_api_endpoint: ${off}, and there is ${mapping?.address ?? "no aws_api_gateway_base_path_mapping"}: the local address stands for one of the two`,
+    );
+  }
+  if (mapping === undefined) return `/${stage}`;
+  const { domain_name, api_id, stage_name } = mapping.values;
+  const broken = (argument: string, value: string) =>
+    new GatewayError("REFERENCE_BROKEN", `${mapping.address}: ${argument}: ${value} leads to no resource`);
+  if (!domains.some(({ values }) => values.domain_name === domain_name)) throw broken("domain_name", domain_name);
+  if (api_id !== rest.values.id) throw broken("api_id", api_id);
+  if (stage_name !== stage) throw broken("stage_name", stage_name);
+  return "";
+}
