@@ -9,7 +9,8 @@ export const projectRoot = join(import.meta.dirname, "..", "..");
 const argumentsSchema = z.record(z.string(), z.unknown());
 
 const stackSchema = z.object({
-  terraform: z.object({ backend: argumentsSchema, required_providers: argumentsSchema }),
+  // `backend`, or `cloud` where Terraform Cloud keeps the state.
+  terraform: z.object({ backend: argumentsSchema.optional(), required_providers: argumentsSchema }),
   provider: argumentsSchema,
   resource: z.record(z.string(), z.record(z.string(), argumentsSchema)),
   data: z.record(z.string(), z.record(z.string(), argumentsSchema)).optional(),
@@ -42,24 +43,29 @@ export function synth(options: { root?: string; cwd?: string; env?: Record<strin
       env: { ...process.env, ...env, CDKTF_OUTDIR: outdir },
       stdio: ["ignore", "inherit", "pipe"],
     });
-    const files = new Map(
-      readdirSync(outdir, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-        .toSorted()
-        .map((file) => [relative(outdir, file), readFileSync(file)]),
-    );
-    return {
-      files,
-      stack: (name) => {
-        const file = files.get(join("stacks", name, "cdk.tf.json"));
-        if (file === undefined) throw new Error(`no stack ${name} was emitted, only ${[...files.keys()].join(", ")}`);
-        return stackSchema.parse(JSON.parse(file.toString("utf8")));
-      },
-    };
+    return readEmitted(outdir);
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }
+}
+
+/** Reads all that was written to an output folder, which may be gone afterwards. */
+export function readEmitted(outdir: string): Emitted {
+  const files = new Map(
+    readdirSync(outdir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted()
+      .map((file) => [relative(outdir, file), readFileSync(file)]),
+  );
+  return {
+    files,
+    stack: (name) => {
+      const file = files.get(join("stacks", name, "cdk.tf.json"));
+      if (file === undefined) throw new Error(`no stack ${name} was emitted, only ${[...files.keys()].join(", ")}`);
+      return stackSchema.parse(JSON.parse(file.toString("utf8")));
+    },
+  };
 }
 
 /** All emitted resources of a type, by Terraform name. */
