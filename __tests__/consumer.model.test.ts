@@ -9,7 +9,9 @@ const EXPECTED =
   `replay delivered, replay stopped, replay nothing-to-do, discard discarded, discard nothing-to-do, edit edited, edit refused,
   edit nothing-to-do, unknown refused, group.dropped late-start, group.dropped queue-unavailable, group.waiting unavailable,
   group.waiting storage-unavailable, group.waiting failed, group.waiting error, group.blocked rejected,
-  group.blocked no-envelope, group.blocked expired, dead-lettered rejected, dead-lettered no-envelope, parked behind, side by side`.split(/,\s+/);
+  group.blocked no-envelope, group.blocked expired, dead-lettered rejected, dead-lettered no-envelope, parked behind, side by side`.split(
+    /,\s+/,
+  );
 
 test("keeps order and loses nothing, whatever fails, whoever is killed and whatever an operator does", async () => {
   const happened = new Set<string>();

@@ -49,24 +49,29 @@ export function synth(
       env: { ...process.env, ...env, CDKTF_OUTDIR: outdir },
       stdio: ["ignore", "inherit", "pipe"],
     });
-    const files = new Map(
-      readdirSync(outdir, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-        .toSorted()
-        .map((file) => [relative(outdir, file), readFileSync(file)]),
-    );
-    return {
-      files,
-      stack: (name) => {
-        const file = files.get(join("stacks", name, "cdk.tf.json"));
-        if (file === undefined) throw new Error(`no stack ${name} was emitted, only ${[...files.keys()].join(", ")}`);
-        return stackSchema.parse(JSON.parse(file.toString("utf8")));
-      },
-    };
+    return readEmitted(outdir);
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }
+}
+
+/** Reads all that was written to an output folder, which may be gone afterwards. */
+export function readEmitted(outdir: string): Emitted {
+  const files = new Map(
+    readdirSync(outdir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted()
+      .map((file) => [relative(outdir, file), readFileSync(file)]),
+  );
+  return {
+    files,
+    stack: (name) => {
+      const file = files.get(join("stacks", name, "cdk.tf.json"));
+      if (file === undefined) throw new Error(`no stack ${name} was emitted, only ${[...files.keys()].join(", ")}`);
+      return stackSchema.parse(JSON.parse(file.toString("utf8")));
+    },
+  };
 }
 
 /** All emitted resources of a type, by Terraform name. */
