@@ -49,17 +49,9 @@ export class EncryptionKey extends Construct {
   }
 }
 
-/** Who may use the key. In a key's policy, the resource `*` is the key itself (KMS, "Key policies in AWS KMS"). */
+/** Who may use the key. */
 function statements(deployment: DeploymentConfig, account: string): object[] {
   const { region } = deployment;
-  const allow = (sid: keyof typeof KEY_POLICY_STATEMENTS, principal: object, condition?: object) => ({
-    Sid: sid,
-    Effect: "Allow",
-    Principal: principal,
-    Action: KEY_POLICY_STATEMENTS[sid].actions,
-    Resource: "*",
-    ...(condition === undefined ? {} : { Condition: condition }),
-  });
   return [
     allow("AdministerKey", { AWS: `arn:aws:iam::${account}:root` }),
     allow(
@@ -87,4 +79,16 @@ function statements(deployment: DeploymentConfig, account: string): object[] {
           ),
         ]),
   ];
+}
+
+/** In a key's policy, the resource `*` is the key itself (KMS, "Key policies in AWS KMS"). */
+function allow(sid: keyof typeof KEY_POLICY_STATEMENTS, principal: object, condition?: object): object {
+  return {
+    Sid: sid,
+    Effect: "Allow",
+    Principal: principal,
+    Action: KEY_POLICY_STATEMENTS[sid].actions,
+    Resource: "*",
+    ...(condition === undefined ? {} : { Condition: condition }),
+  };
 }

@@ -66,21 +66,28 @@ export class FifoQueue extends Construct {
       ...lifecycle,
     });
 
-    if (config.maxReceiveCount !== undefined) {
-      // A resource of its own: as an argument of the queue it would stay in AWS once it is taken out here, since the provider
-      // takes a missing one for "as it is".
-      new SqsQueueRedrivePolicy(this, "redrive", {
-        queueUrl: queue.url,
-        redrivePolicy: JSON.stringify({ deadLetterTargetArn: deadLetter.arn, maxReceiveCount: config.maxReceiveCount }),
-      });
-    }
+    // A resource of its own: as an argument of the queue it would stay in AWS once it is taken out here, since the provider
+    // takes a missing one for "as it is".
+    const redrives =
+      config.maxReceiveCount === undefined
+        ? []
+        : [
+            new SqsQueueRedrivePolicy(this, "redrive", {
+              queueUrl: queue.url,
+              redrivePolicy: JSON.stringify({
+                deadLetterTargetArn: deadLetter.arn,
+                maxReceiveCount: config.maxReceiveCount,
+              }),
+            }),
+          ];
 
     new SqsQueueRedriveAllowPolicy(this, "redrive-allow", {
       queueUrl: deadLetter.url,
       redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [queue.arn] }),
     });
 
-    refusePlainHttp(this, "transport", queue);
+    // Attributes of one queue are set one after the other: an implementation of SQS may take a set of some for a reset of others.
+    refusePlainHttp(this, "transport", queue, redrives);
     refusePlainHttp(this, "dead-letter-transport", deadLetter);
 
     this.config = config;
