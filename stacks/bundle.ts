@@ -28,11 +28,23 @@ const ENTRY_DATE = "1980-01-01T00:00:00";
  * bundleFunction("runtime/consumer/lambda.ts").sourceCodeHash;
  */
 export function bundleFunction(entry: string): FunctionBundle {
-  const built = buildSync({ ...bundleOptions(entry), write: false });
-  const [module] = built.outputFiles;
-  if (module === undefined) throw new Error(`esbuild made no output for ${entry}`);
-  const zip = zipSync({ "index.mjs": module.contents }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
+  const module = bundleModule(entry);
+  const zip = zipSync({ "index.mjs": module }, { level: 0, mtime: ENTRY_DATE, os: 3, attrs: 0o644 << 16 });
   return { zip, sourceCodeHash: createHash("sha256").update(zip).digest("base64") };
+}
+
+/**
+ * Bundles an entry file and all it imports into one readable ES module: the same bytes on every machine for the same sources.
+ *
+ * @param entry path of the entry file, relative to the project's root
+ * @throws esbuild's `BuildFailure` if the entry or an import of it does not build
+ * @example
+ * bundleModule("runtime/response-server/main.ts").length;
+ */
+export function bundleModule(entry: string): Uint8Array {
+  const [module] = buildSync({ ...bundleOptions(entry), write: false }).outputFiles;
+  if (module === undefined) throw new Error(`esbuild made no output for ${entry}`);
+  return module.contents;
 }
 
 /** How an entry is bundled: readable, and the same bytes wherever the project lies. */

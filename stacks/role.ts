@@ -1,8 +1,9 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role/index.js";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy/index.js";
+import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment/index.js";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
-import { WILDCARD_STATEMENTS, type WildcardStatement } from "./wildcards.ts";
+import { MANAGED_POLICIES, type ManagedPolicy, WILDCARD_STATEMENTS, type WildcardStatement } from "./wildcards.ts";
 
 interface Statement {
   readonly sid: string;
@@ -18,8 +19,11 @@ export class ServiceRole extends Construct {
   readonly arn: string;
   /** The name in IAM. */
   readonly name: string;
-  /** To be depended on by what needs the permissions, and not only the role. */
-  readonly policy: IamRolePolicy;
+  /** Terraform's reference to the name, for what has to come after the role. */
+  readonly nameReference: string;
+  /** AWS's own policies that the role has. */
+  readonly attachments: IamRolePolicyAttachment[] = [];
+  private inlinePolicy: IamRolePolicy | undefined;
   private readonly statements: Statement[] = [];
 
   /**
@@ -35,13 +39,19 @@ export class ServiceRole extends Construct {
         Statement: [{ Effect: "Allow", Principal: { Service: props.service }, Action: "sts:AssumeRole" }],
       }),
     });
-    this.policy = new IamRolePolicy(this, "policy", {
-      name: "permissions",
-      role: role.name,
-      policy: Lazy.stringValue({ produce: () => this.document() }),
-    });
     this.arn = role.arn;
     this.name = props.name;
+    this.nameReference = role.name;
+  }
+
+  /**
+   * To be depended on by what needs the permissions, and not only the role.
+   *
+   * @throws Error while nothing is allowed: there is no policy then
+   */
+  get policy(): IamRolePolicy {
+    if (this.inlinePolicy === undefined) throw new Error(`role ${this.name} has no policy: nothing was allowed yet`);
+    return this.inlinePolicy;
   }
 
   /**
@@ -53,6 +63,11 @@ export class ServiceRole extends Construct {
    * @throws Error when the `sid` stands for other actions already
    */
   allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
+    this.inlinePolicy ??= new IamRolePolicy(this, "policy", {
+      name: "permissions",
+      role: this.nameReference,
+      policy: Lazy.stringValue({ produce: () => this.document() }),
+    });
     const known = this.statements.find((statement) => statement.sid === sid);
     if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
     else if (known.actions.join() === actions.join())
@@ -65,15 +80,37 @@ export class ServiceRole extends Construct {
     this.allow(sid, WILDCARD_STATEMENTS[sid].actions, ["*"]);
   }
 
-  private document(): string {
-    return JSON.stringify({
-      Version: "2012-10-17",
-      Statement: this.statements.map(({ sid, actions, resources }) => ({
-        Sid: sid,
-        Effect: "Allow",
-        Action: actions,
-        Resource: resources,
-      })),
-    });
+  /** Attaches a policy of AWS's own: a row of the table of such policies. */
+  attach(policy: ManagedPolicy): void {
+    this.attachments.push(
+      new IamRolePolicyAttachment(this, kebab(policy), {
+        role: this.nameReference,
+        policyArn: MANAGED_POLICIES[policy].arn,
+      }),
+    );
   }
+
+  /**
+   * What the role may do with one service, as a policy's statements. All has to be allowed by then.
+   *
+   * @param service what its actions begin with, e.g. `sqs`
+   */
+  statementsFor(service: string): object[] {
+    return this.statements
+      .filter(({ actions }) => actions.some((action) => action.startsWith(`${service}:`)))
+      .map(emitted);
+  }
+
+  private document(): string {
+    return JSON.stringify({ Version: "2012-10-17", Statement: this.statements.map(emitted) });
+  }
+}
+
+function emitted({ sid, actions, resources }: Statement): object {
+  return { Sid: sid, Effect: "Allow", Action: actions, Resource: resources };
+}
+
+/** `AmazonSSMManagedInstanceCore` as `amazon-ssm-managed-instance-core`. */
+function kebab(name: string): string {
+  return name.replaceAll(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, "-").toLowerCase();
 }

@@ -7,6 +7,11 @@ export const WILDCARD_STATEMENTS = {
     actions: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
     reason: "X-Ray has no resource that these actions could be limited to (Service Authorization Reference, AWS X-Ray)",
   },
+  DescribeNetwork: {
+    actions: ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"],
+    reason:
+      'Lambda looks up a function\'s interfaces and subnets, and EC2 limits no "Describe" action to a resource (Lambda, "Giving Lambda functions access to resources in an Amazon VPC"; Service Authorization Reference, Amazon EC2)',
+  },
 } as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
 
 export type WildcardStatement = keyof typeof WILDCARD_STATEMENTS;
@@ -36,8 +41,12 @@ export const KEY_POLICY_STATEMENTS = {
 } as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
 
 /** Every policy of AWS's own that is attached, by its name, and why it is none of ours. */
-export const MANAGED_POLICIES = {} as const satisfies Readonly<
-  Record<string, { readonly arn: string; readonly reason: string }>
->;
+export const MANAGED_POLICIES = {
+  AmazonSSMManagedInstanceCore: {
+    arn: "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+    reason:
+      'what Session Manager\'s agent on the instance calls changes with the agent, and Amazon keeps the list (Systems Manager, "Configure instance permissions required for Systems Manager")',
+  },
+} as const satisfies Readonly<Record<string, { readonly arn: string; readonly reason: string }>>;
 
 export type ManagedPolicy = keyof typeof MANAGED_POLICIES;
