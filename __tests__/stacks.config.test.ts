@@ -190,7 +190,7 @@ after(() => rmSync(outdir, { recursive: true }));
 describe("names that two parts of an app would share are refused", () => {
   test("a queue named like a construct beside it", () => {
     const one = new App({ outdir });
-    deploy(one, { ...valid, queues: [{ name: "queue-1", failurePolicy: "park" }] });
+    deploy(one, { ...valid, backend: "response-server", queues: [{ name: "queue-1", failurePolicy: "park" }] });
     const stacks = one.node.children;
     const beside = [
       ...stacks,
@@ -198,7 +198,13 @@ describe("names that two parts of an app would share are refused", () => {
     ]
       .flatMap(({ node }) => node.children.map((child) => child.node.id))
       .filter((id) => /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(id) && id !== "queue-1" && id !== "consumer");
-    assert.ok(beside.includes("logs") && beside.includes("api") && beside.includes("parked-groups"), beside.join(", "));
+    assert.ok(
+      beside.includes("logs") &&
+        beside.includes("api") &&
+        beside.includes("parked-groups") &&
+        beside.includes("network"),
+      beside.join(", "),
+    );
     for (const name of beside) assert.notDeepEqual(problems({ queues: [{ name }] }), [], name);
   });
 

@@ -9,7 +9,7 @@ export const projectRoot = join(import.meta.dirname, "..", "..");
 const argumentsSchema = z.record(z.string(), z.unknown());
 
 const stackSchema = z.object({
-  terraform: z.object({ backend: argumentsSchema, required_providers: argumentsSchema }),
+  terraform: z.object({ backend: argumentsSchema.optional(), required_providers: argumentsSchema }),
   provider: argumentsSchema,
   resource: z.record(z.string(), z.record(z.string(), argumentsSchema)),
   data: z.record(z.string(), z.record(z.string(), argumentsSchema)).optional(),
