@@ -26,6 +26,12 @@ const statementsOf = (policy: unknown): Statement[] =>
 const strings = z.array(z.string());
 const dependenciesOf = ({ depends_on }: Record<string, unknown>): string[] => strings.parse(depends_on);
 
+/** Which security group an id is of. */
+const group = (id: unknown) => /aws_security_group\.network_groups_([\w-]+)\.id/.exec(String(id))?.[1];
+
+const append = (file: string) => (copy: string) =>
+  edit(join(copy, file), (text) => `${text}\nconsole.debug("changed");\n`);
+
 const role = resource(delivery, "aws_iam_role_policy", "consumer_execution_policy");
 const consumer = resource(delivery, "aws_lambda_function", "consumer_function");
 const instance = resource(delivery, "aws_instance", "response-server_instance");
@@ -75,13 +81,12 @@ describe("the network", () => {
   });
 
   test("has a closed default group, so that what is in no group reaches nothing", () => {
-    const group = resource(delivery, "aws_default_security_group", "network_default-group");
-    assert.equal(group.vpc_id, "${aws_vpc.network_vpc.id}");
-    assert.ok(!("ingress" in group) && !("egress" in group));
+    const closed = resource(delivery, "aws_default_security_group", "network_default-group");
+    assert.equal(closed.vpc_id, "${aws_vpc.network_vpc.id}");
+    assert.ok(!("ingress" in closed) && !("egress" in closed));
   });
 
   test("lets through deliveries, calls of SQS and DynamoDB, and the instance's way to its packages", () => {
-    const group = (id: unknown) => /aws_security_group\.network_groups_([\w-]+)\.id/.exec(String(id))?.[1];
     const rules = (["ingress", "egress"] as const).flatMap((direction) =>
       Object.values(resources(delivery, `aws_vpc_security_group_${direction}_rule`)).map((rule) => {
         assert.equal(rule.ip_protocol, "tcp");
@@ -334,8 +339,6 @@ test("a deployment whose backend is a URL has no network and none of the options
 
 describe("a change of the tree", () => {
   const stacks = ["messaging", "delivery", "gateway"].map((part) => `prod-${part}`);
-  const append = (file: string) => (copy: string) =>
-    edit(join(copy, file), (text) => `${text}\nconsole.debug("changed");\n`);
 
   test("of the consumer's code changes the function and nothing else", () => {
     assert.deepEqual(changesOf(emitted, stacks, append("runtime/consumer/lambda.ts")), [

@@ -140,9 +140,10 @@ describe("the rotation of the logs", () => {
   });
 
   test("keeps no more than a quarter of the smallest disk, and so does the journal", () => {
-    const number = (name: string) => Number(options.find((line) => line.startsWith(`${name} `))?.match(/\d+/)?.[0]);
+    const [, size] = /^size (\d+)M$/m.exec(options.join("\n")) ?? [];
+    const [, rotated] = /^rotate (\d+)$/m.exec(options.join("\n")) ?? [];
     // Two logs, each with the file that is written to.
-    const mebibytes = 2 * (number("rotate") + 1) * number("size");
+    const mebibytes = 2 * (Number(rotated) + 1) * Number(size);
     const [, journal] = /SystemMaxUse=(\d+)M/.exec(file("/etc/systemd/journald.conf.d/size.conf")) ?? [];
     assert.ok(mebibytes <= 2_048 && Number(journal) <= 256, `${mebibytes} and ${journal} MiB`);
   });

@@ -19,12 +19,9 @@ export class ServiceRole extends Construct {
   readonly arn: string;
   /** The name in IAM. */
   readonly name: string;
-  /** Terraform's reference to the name, for what has to come after the role. */
-  readonly nameReference: string;
-  /** AWS's own policies that the role has. */
-  readonly attachments: IamRolePolicyAttachment[] = [];
-  private inlinePolicy: IamRolePolicy | undefined;
   private readonly statements: Statement[] = [];
+  private readonly role: IamRole;
+  private inline: IamRolePolicy | undefined;
 
   /**
    * @param props.name the role's name in IAM
@@ -41,17 +38,18 @@ export class ServiceRole extends Construct {
     });
     this.arn = role.arn;
     this.name = props.name;
-    this.nameReference = role.name;
+    this.role = role;
   }
 
-  /**
-   * To be depended on by what needs the permissions, and not only the role.
-   *
-   * @throws Error while nothing is allowed: there is no policy then
-   */
+  /** To be depended on by what needs the permissions, and not only the role. */
   get policy(): IamRolePolicy {
-    if (this.inlinePolicy === undefined) throw new Error(`role ${this.name} has no policy: nothing was allowed yet`);
-    return this.inlinePolicy;
+    // Made once something is allowed: IAM takes no policy without a statement.
+    this.inline ??= new IamRolePolicy(this, "policy", {
+      name: "permissions",
+      role: this.role.name,
+      policy: Lazy.stringValue({ produce: () => this.document() }),
+    });
+    return this.inline;
   }
 
   /**
@@ -63,11 +61,7 @@ export class ServiceRole extends Construct {
    * @throws Error when the `sid` stands for other actions already
    */
   allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
-    this.inlinePolicy ??= new IamRolePolicy(this, "policy", {
-      name: "permissions",
-      role: this.nameReference,
-      policy: Lazy.stringValue({ produce: () => this.document() }),
-    });
+    void this.policy;
     const known = this.statements.find((statement) => statement.sid === sid);
     if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
     else if (known.actions.join() === actions.join())
@@ -80,14 +74,21 @@ export class ServiceRole extends Construct {
     this.allow(sid, WILDCARD_STATEMENTS[sid].actions, ["*"]);
   }
 
-  /** Attaches a policy of AWS's own: a row of the table of such policies. */
-  attach(policy: ManagedPolicy): void {
-    this.attachments.push(
-      new IamRolePolicyAttachment(this, kebab(policy), {
-        role: this.nameReference,
-        policyArn: MANAGED_POLICIES[policy].arn,
-      }),
-    );
+  /**
+   * Attaches a policy of AWS's own: a row of the table of such policies.
+   *
+   * @returns to be depended on by what needs its permissions
+   */
+  attach(policy: ManagedPolicy): IamRolePolicyAttachment {
+    return new IamRolePolicyAttachment(this, policy, {
+      role: this.role.name,
+      policyArn: MANAGED_POLICIES[policy].arn,
+    });
+  }
+
+  /** Terraform's reference to the name, for what has to come after the role. */
+  get nameReference(): string {
+    return this.role.name;
   }
 
   /**
@@ -108,9 +109,4 @@ export class ServiceRole extends Construct {
 
 function emitted({ sid, actions, resources }: Statement): object {
   return { Sid: sid, Effect: "Allow", Action: actions, Resource: resources };
-}
-
-/** `AmazonSSMManagedInstanceCore` as `amazon-ssm-managed-instance-core`. */
-function kebab(name: string): string {
-  return name.replaceAll(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, "-").toLowerCase();
 }

@@ -32,7 +32,8 @@ export const KEY_POLICY_STATEMENTS = {
       "kms:GenerateDataKey",
       "kms:DescribeKey",
     ],
-    reason: "CloudWatch Logs encrypts by itself, and only groups of this deployment",
+    reason:
+      "CloudWatch Logs encrypts by itself, and only groups of this deployment, or named as its gateway's execution log is",
   },
   SendAlarms: {
     actions: ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -40,8 +41,29 @@ export const KEY_POLICY_STATEMENTS = {
   },
 } as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
 
+/** Statements of resources' policies that allow everyone (principal `*`) something, by their `Sid`. Their resource is an ARN. */
+export const PUBLIC_STATEMENTS = {
+  InvokeApi: {
+    actions: ["execute-api:Invoke"],
+    reason:
+      'producers have no identity at AWS, and a statement beside it denies the sources that are not listed (API Gateway, "API Gateway resource policy examples")',
+  },
+  ReadPackages: {
+    actions: ["s3:GetObject"],
+    reason:
+      "the policy of an endpoint, which only limits what its network may do; dnf reads Amazon's packages without an identity",
+  },
+} as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
+
+export type PublicStatement = keyof typeof PUBLIC_STATEMENTS;
+
 /** Every policy of AWS's own that is attached, by its name, and why it is none of ours. */
 export const MANAGED_POLICIES = {
+  AmazonAPIGatewayPushToCloudWatchLogs: {
+    arn: "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+    reason:
+      'the role is the account\'s: every API of it writes its logs with it, into groups that this deployment does not know (API Gateway, "Set up CloudWatch logging for REST APIs")',
+  },
   AmazonSSMManagedInstanceCore: {
     arn: "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
     reason:

@@ -48,14 +48,17 @@ export function edit(file: string, change: (text: string) => string): void {
 
 /** Addresses of the resources of two stacks that differ, or are in one of them only. */
 export function changedResources(before: EmittedStack, after: EmittedStack): string[] {
-  const flat = (stack: EmittedStack) =>
-    new Map(
-      Object.entries(stack.resource).flatMap(([type, named]) =>
-        Object.entries(named).map(([name, args]) => [`${type}.${name}`, JSON.stringify(args)] as const),
-      ),
-    );
   const [was, is] = [flat(before), flat(after)];
   return [...new Set([...was.keys(), ...is.keys()])]
     .filter((address) => was.get(address) !== is.get(address))
     .toSorted();
+}
+
+/** Each resource's arguments as text, by its address. */
+function flat(stack: EmittedStack): Map<string, string> {
+  return new Map(
+    Object.entries(stack.resource).flatMap(([type, named]) =>
+      Object.entries(named).map(([name, args]) => [`${type}.${name}`, JSON.stringify(args)] as const),
+    ),
+  );
 }

@@ -9,9 +9,13 @@ export const projectRoot = join(import.meta.dirname, "..", "..");
 const argumentsSchema = z.record(z.string(), z.unknown());
 
 const stackSchema = z.object({
-  terraform: z.object({ backend: argumentsSchema.optional(), required_providers: argumentsSchema }),
+  terraform: z.object({
+    backend: argumentsSchema.optional(),
+    cloud: argumentsSchema.optional(),
+    required_providers: argumentsSchema,
+  }),
   provider: argumentsSchema,
-  resource: z.record(z.string(), z.record(z.string(), argumentsSchema)),
+  resource: z.record(z.string(), z.record(z.string(), argumentsSchema)).default({}),
   data: z.record(z.string(), z.record(z.string(), argumentsSchema)).optional(),
   output: z.record(z.string(), z.object({ value: z.unknown(), sensitive: z.boolean().optional() })).optional(),
   variable: z.record(z.string(), argumentsSchema).optional(),
@@ -32,12 +36,15 @@ export interface Emitted {
  * @param options.root the project, another copy of it for example
  * @param options.cwd the folder to run it from
  * @param options.env more environment variables
+ * @param options.program another file to run, with its arguments
  */
-export function synth(options: { root?: string; cwd?: string; env?: Record<string, string> } = {}): Emitted {
-  const { root = projectRoot, cwd = root, env = {} } = options;
+export function synth(
+  options: { root?: string; cwd?: string; env?: Record<string, string>; program?: readonly string[] } = {},
+): Emitted {
+  const { root = projectRoot, cwd = root, env = {}, program = [join(root, "main.ts")] } = options;
   const outdir = mkdtempSync(join(tmpdir(), "fifo-gateway-synth-"));
   try {
-    execFileSync(process.execPath, ["--disable-warning=DEP0044", join(root, "main.ts")], {
+    execFileSync(process.execPath, ["--disable-warning=DEP0044", ...program], {
       cwd,
       env: { ...process.env, ...env, CDKTF_OUTDIR: outdir },
       stdio: ["ignore", "inherit", "pipe"],

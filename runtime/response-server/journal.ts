@@ -177,11 +177,12 @@ export async function openJournal(directory: string): Promise<Journal> {
 
 /** @returns names of the files that were rotated away, the oldest first */
 async function rotatedFiles(directory: string): Promise<string[]> {
-  const number = (name: string) => Number(name.slice(REQUESTS_FILE.length + 1));
-  const names = await readdir(directory);
-  return names
-    .filter((name) => name.startsWith(`${REQUESTS_FILE}.`) && /^\d+$/.test(name.slice(REQUESTS_FILE.length + 1)))
-    .toSorted((one, other) => number(other) - number(one));
+  const prefix = `${REQUESTS_FILE}.`;
+  const suffixes = (await readdir(directory))
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .filter((suffix) => /^\d+$/.test(suffix));
+  return suffixes.toSorted((one, other) => Number(other) - Number(one)).map((suffix) => `${prefix}${suffix}`);
 }
 
 /** `{<the body's own fields>,<meta>,"bodyBytes":n}`: the last field tells where the body ends, whatever the body holds. */

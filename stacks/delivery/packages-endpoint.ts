@@ -2,6 +2,7 @@ import { VpcEndpoint } from "@cdktf/provider-aws/lib/vpc-endpoint/index.js";
 import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
 import { networkName } from "../names.ts";
+import { PUBLIC_STATEMENTS, type PublicStatement } from "../wildcards.ts";
 
 interface PackagesEndpointProps {
   readonly deployment: DeploymentConfig;
@@ -9,6 +10,8 @@ interface PackagesEndpointProps {
   /** The instance's subnet goes by it. */
   readonly routeTableId: string;
 }
+
+const READ: PublicStatement = "ReadPackages";
 
 /**
  * The instance's way to S3, where Amazon Linux's packages and Systems Manager's files are. Nothing else in S3 can be reached from the
@@ -29,10 +32,10 @@ export class PackagesEndpoint extends Construct {
         Version: "2012-10-17",
         Statement: [
           {
-            Sid: "ReadPackages",
+            Sid: READ,
             Effect: "Allow",
             Principal: "*",
-            Action: ["s3:GetObject"],
+            Action: PUBLIC_STATEMENTS[READ].actions,
             Resource: buckets(region).map((bucket) => `arn:aws:s3:::${bucket}/*`),
           },
         ],

@@ -39,7 +39,7 @@ export class ResponseServer extends Construct {
     const { instanceType, diskGibibytes, timeZone, hostName } = deployment.responseServer;
 
     const role = new ServiceRole(this, "access", { name, service: "ec2.amazonaws.com" });
-    role.attach("AmazonSSMManagedInstanceCore");
+    const access = role.attach("AmazonSSMManagedInstanceCore");
     const profile = new IamInstanceProfile(this, "profile", { name, role: role.nameReference });
 
     const instance = new Instance(this, "instance", {
@@ -66,7 +66,7 @@ export class ResponseServer extends Construct {
       // Amazon publishes a new image every two weeks or so, which is no reason to lose the instance in whatever apply comes next.
       lifecycle: { ignoreChanges: ["ami"] },
       // Its first start installs packages, and is the only one that does.
-      dependsOn: [...network.instanceNeeds, ...role.attachments],
+      dependsOn: [...network.instanceNeeds, access],
     });
     this.instanceId = instance.id;
     this.privateAddress = instance.privateIp;
