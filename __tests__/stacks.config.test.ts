@@ -329,7 +329,15 @@ describe("names that two parts of an app would share are refused", () => {
       domain: { name: "fifo.kimalarm.example", zone: "kimalarm.example", createZone: true },
       firewall: { requestsPerAddress: 100 },
     };
-    deploy(one, { ...valid, queues: [{ name: "queue-1", failurePolicy: "park" }], gateway, operations: {} });
+    const queues: DeploymentInput["queues"] = [{ name: "queue-1", failurePolicy: "park" }];
+    deploy(one, {
+      ...valid,
+      backend: "response-server",
+      queues,
+      gateway,
+      operations: {},
+      encryption: "customer-managed",
+    });
     // In the operations stack no construct has a queue's name.
     const stacks = one.node.children.filter(({ node }) => node.id !== "dev-operations");
     const beside = [
@@ -338,7 +346,13 @@ describe("names that two parts of an app would share are refused", () => {
     ]
       .flatMap(({ node }) => node.children.map((child) => child.node.id))
       .filter((id) => /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(id) && id !== "queue-1" && id !== "consumer");
-    assert.ok(beside.includes("logs") && beside.includes("api") && beside.includes("parked-groups"), beside.join(", "));
+    assert.ok(
+      beside.includes("logs") &&
+        beside.includes("api") &&
+        beside.includes("parked-groups") &&
+        beside.includes("network"),
+      beside.join(", "),
+    );
     for (const name of beside) assert.notDeepEqual(problems({ queues: [{ name }] }), [], name);
   });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -10,12 +10,16 @@ import { readEnvironment } from "../runtime/consumer/environment.ts";
 import { isCountRequest } from "../runtime/consumer/event.ts";
 import { PARKED_GROUPS_INDEX } from "../runtime/parking-lot/keys.ts";
 import { DEDUPLICATION_ID_PATTERN, GROUP_ID_PATTERN } from "../sdk/client/src/contract.ts";
+import { changedResources, changesOf, copyOfTree, edit, synthEdited } from "./helpers/edited-tree.ts";
 import { type EmittedStack, json, projectRoot, resource, resources, synth } from "./helpers/emitted.ts";
 
 const emitted = synth();
 const messaging = emitted.stack("dev-messaging");
 const delivery = emitted.stack("dev-delivery");
 const gateway = emitted.stack("dev-gateway");
+
+/** The stacks that a change of the tree is looked for in. */
+const DEV = ["dev-messaging", "dev-delivery", "dev-gateway"];
 
 const policySchema = z.object({
   Statement: z.array(
@@ -535,9 +539,8 @@ function withoutHeaders(stack: EmittedStack): EmittedStack {
 
 describe("a change of the tree", () => {
   test("of one character in a template changes its integrations and the deployment, and nothing else", () => {
-    const changed = changesOf(
-      (copy) => edit(join(copy, "stacks/gateway/send-message.request.vtl"), (text) => `##\n${text}`),
-      ["dev", "prod"],
+    const changed = changesOf(emitted, [...DEV, "prod-messaging", "prod-delivery", "prod-gateway"], (copy) =>
+      edit(join(copy, "stacks/gateway/send-message.request.vtl"), (text) => `##\n${text}`),
     );
     const ofOne = [
       "aws_api_gateway_deployment.stage_deployment",
@@ -548,14 +551,14 @@ describe("a change of the tree", () => {
   });
 
   test("of a producer's limits makes no new deployment", () => {
-    const changed = changesOf((copy) =>
+    const changed = changesOf(emitted, DEV, (copy) =>
       edit(join(copy, "main.ts"), (text) => text.replace('{ name: "kimalarm" }', '{ name: "kimalarm", rateLimit: 5 }')),
     );
     assert.deepEqual(changed, ["aws_api_gateway_usage_plan.producers_kimalarm_plan"]);
   });
 
   test("of a queue's failure policy makes no queue anew", () => {
-    const changed = changesOf((copy) =>
+    const changed = changesOf(emitted, DEV, (copy) =>
       edit(join(copy, "main.ts"), (text) => text.replace(', failurePolicy: "park"', "")),
     );
     assert.deepEqual(changed, [
@@ -572,7 +575,7 @@ describe("a change of the tree", () => {
   });
 
   test("of the consumer's code changes the function and nothing else", () => {
-    const changed = changesOf((copy) =>
+    const changed = changesOf(emitted, DEV, (copy) =>
       edit(join(copy, "runtime/consumer/lambda.ts"), (text) => `${text}\nconsole.debug("changed");\n`),
     );
     assert.deepEqual(changed, ["aws_lambda_function.consumer_function"]);
@@ -581,57 +584,9 @@ describe("a change of the tree", () => {
 
 /** The gateway's stack of the same deployment, which pages of these origins may call. */
 function gatewayFor(...corsOrigins: string[]): EmittedStack {
-  const copy = copyOfTree();
-  try {
+  return synthEdited((copy) =>
     edit(join(copy, "main.ts"), (text) =>
       text.replace("protect: false,", `protect: false, gateway: { corsOrigins: ${JSON.stringify(corsOrigins)} },`),
-    );
-    return synth({ root: copy }).stack("dev-gateway");
-  } finally {
-    rmSync(copy, { recursive: true });
-  }
-}
-
-/** Addresses of the resources that differ once a copy of the tree was edited, of one deployment after the other. */
-function changesOf(change: (copy: string) => void, deployments: readonly string[] = ["dev"]): string[] {
-  const copy = copyOfTree();
-  try {
-    change(copy);
-    const after = synth({ root: copy });
-    return deployments
-      .flatMap((deployment) => ["messaging", "delivery", "gateway"].map((part) => `${deployment}-${part}`))
-      .flatMap((name) => changedResources(emitted.stack(name), after.stack(name)));
-  } finally {
-    rmSync(copy, { recursive: true });
-  }
-}
-
-function copyOfTree(): string {
-  const copy = mkdtempSync(join(tmpdir(), "fifo-gateway-copy-"));
-  mkdirSync(join(copy, "sdk/client"), { recursive: true });
-  for (const part of ["main.ts", "package.json", "stacks", "runtime", "sdk/client/src", "sdk/client/package.json"]) {
-    cpSync(join(projectRoot, part), join(copy, part), { recursive: true });
-  }
-  symlinkSync(join(projectRoot, "node_modules"), join(copy, "node_modules"));
-  return copy;
-}
-
-function edit(file: string, change: (text: string) => string): void {
-  const before = readFileSync(file, "utf8");
-  const after = change(before);
-  assert.notEqual(after, before, `the edit of ${file} changes something`);
-  writeFileSync(file, after);
-}
-
-function changedResources(before: ReturnType<typeof emitted.stack>, after: ReturnType<typeof emitted.stack>): string[] {
-  const flat = (stack: typeof before) =>
-    new Map(
-      Object.entries(stack.resource).flatMap(([type, named]) =>
-        Object.entries(named).map(([name, args]) => [`${type}.${name}`, JSON.stringify(args)] as const),
-      ),
-    );
-  const [was, is] = [flat(before), flat(after)];
-  return [...new Set([...was.keys(), ...is.keys()])]
-    .filter((address) => was.get(address) !== is.get(address))
-    .toSorted();
+    ),
+  ).stack("dev-gateway");
 }

@@ -12,6 +12,9 @@ export const ROLE_NAME_CHARACTERS = 64;
 /** All of a function's environment, names and values, in bytes (Lambda quota). */
 export const ENVIRONMENT_BYTES = 4_096;
 
+/** An instance's user data as it is sent, before base64, in bytes (EC2, "Run commands when you launch an EC2 instance with user data input"). */
+export const USER_DATA_BYTES = 16_384;
+
 /** Longest API Gateway resource policy, in characters (API Gateway quota; it can be raised). */
 export const RESOURCE_POLICY_CHARACTERS = 8_192;
 

@@ -24,6 +24,16 @@ export function consumerRoleName(deployment: Named): string {
   return `${consumerName(deployment)}-execution`;
 }
 
+/** The name of the response server: its host name unless configured otherwise, and its role in IAM. */
+export function responseServerName(deployment: Named): string {
+  return `${deployment.name}-response-server`;
+}
+
+/** The name of the consumer's and the response server's network; what its parts' names begin with. */
+export function networkName(deployment: Named): string {
+  return `${deployment.name}-delivery`;
+}
+
 /** The parking lot's name in DynamoDB. */
 export function parkingLotName(deployment: Named): string {
   return `${deployment.name}-parking-lot`;

@@ -86,15 +86,27 @@ export class ServiceRole extends Construct {
     });
   }
 
-  private document(): string {
-    return JSON.stringify({
-      Version: "2012-10-17",
-      Statement: this.statements.map(({ sid, actions, resources }) => ({
-        Sid: sid,
-        Effect: "Allow",
-        Action: actions,
-        Resource: resources,
-      })),
-    });
+  /** Terraform's reference to the name, for what has to come after the role. */
+  get nameReference(): string {
+    return this.role.name;
   }
+
+  /**
+   * What the role may do with one service, as a policy's statements. All has to be allowed by then.
+   *
+   * @param service what its actions begin with, e.g. `sqs`
+   */
+  statementsFor(service: string): object[] {
+    return this.statements
+      .filter(({ actions }) => actions.some((action) => action.startsWith(`${service}:`)))
+      .map(emitted);
+  }
+
+  private document(): string {
+    return JSON.stringify({ Version: "2012-10-17", Statement: this.statements.map(emitted) });
+  }
+}
+
+function emitted({ sid, actions, resources }: Statement): object {
+  return { Sid: sid, Effect: "Allow", Action: actions, Resource: resources };
 }

@@ -22,7 +22,7 @@ const EXPIRY_MARGIN_SECONDS = 86_400;
 
 /** Names that a construct beside the queues has, in one of the stacks. */
 const TAKEN_NAMES = new Set(
-  "answers api api_key_ids api_keys aws backend backend-unavailable backend_url code domain encryption endpoint execution firewall function gateway-logs logs parked-groups parking-lot producers stage".split(
+  "answers api api_key_ids api_keys aws backend backend-unavailable backend_url code domain encryption endpoint execution firewall function gateway-logs logs network parked-groups parking-lot producers response-server stage".split(
     " ",
   ),
 );

@@ -7,6 +7,11 @@ export const WILDCARD_STATEMENTS = {
     actions: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
     reason: "X-Ray has no resource that these actions could be limited to (Service Authorization Reference, AWS X-Ray)",
   },
+  DescribeNetwork: {
+    actions: ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"],
+    reason:
+      'Lambda looks up a function\'s interfaces and subnets, and EC2 limits no "Describe" action to a resource (Lambda, "Giving Lambda functions access to resources in an Amazon VPC"; Service Authorization Reference, Amazon EC2)',
+  },
 } as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
 
 export type WildcardStatement = keyof typeof WILDCARD_STATEMENTS;
@@ -43,6 +48,11 @@ export const PUBLIC_STATEMENTS = {
     reason:
       'producers have no identity at AWS, and a statement beside it denies the sources that are not listed (API Gateway, "API Gateway resource policy examples")',
   },
+  ReadPackages: {
+    actions: ["s3:GetObject"],
+    reason:
+      "the policy of an endpoint, which only limits what its network may do; dnf reads Amazon's packages without an identity",
+  },
 } as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
 
 export type PublicStatement = keyof typeof PUBLIC_STATEMENTS;
@@ -53,6 +63,11 @@ export const MANAGED_POLICIES = {
     arn: "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
     reason:
       'the role is the account\'s: every API of it writes its logs with it, into groups that this deployment does not know (API Gateway, "Set up CloudWatch logging for REST APIs")',
+  },
+  AmazonSSMManagedInstanceCore: {
+    arn: "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+    reason:
+      'what Session Manager\'s agent on the instance calls changes with the agent, and Amazon keeps the list (Systems Manager, "Configure instance permissions required for Systems Manager")',
   },
 } as const satisfies Readonly<Record<string, { readonly arn: string; readonly reason: string }>>;
 

@@ -13,9 +13,16 @@ export interface ServerProcess extends AsyncDisposable {
 
 const entry = join(import.meta.dirname, "..", "..", "runtime", "response-server", "main.ts");
 
-/** Starts it on a free port and waits until it listens. */
-export async function startServerProcess(environment: Readonly<Record<string, string>>): Promise<ServerProcess> {
-  const child: ChildProcess = spawn(process.execPath, [entry], {
+/**
+ * Starts it on a free port and waits until it listens.
+ *
+ * @param file the bundle of it, for example
+ */
+export async function startServerProcess(
+  environment: Readonly<Record<string, string>>,
+  file = entry,
+): Promise<ServerProcess> {
+  const child: ChildProcess = spawn(process.execPath, [file], {
     env: { PORT: "0", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });

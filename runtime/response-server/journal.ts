@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { openLineFile } from "./line-file.ts";
+import { type FinishedLineFile, openFinishedLineFile, openLineFile } from "./line-file.ts";
 import { answerOf, isAccepted, parseRequest, type ResponseRequest, sequenceLine } from "./request.ts";
 
 /** What the consumer's headers said about a request. */
@@ -17,7 +17,12 @@ export interface RequestMeta {
 /** The two logs, which are also the store of what was answered. */
 export interface Journal {
   /** What was found when the journal was opened. */
-  readonly found: { readonly keys: number; readonly cutBytes: number; readonly unreadableLines: number };
+  readonly found: {
+    readonly keys: number;
+    readonly cutBytes: number;
+    readonly unreadableLines: number;
+    readonly rotatedFiles: number;
+  };
   /**
    * Writes a request once and gives its answer.
    *
@@ -33,6 +38,8 @@ export interface Journal {
 
 /** Where the body of a written request is. */
 interface Place {
+  /** Which of the journal's files it is in, the oldest being the first. */
+  readonly file: number;
   readonly offset: number;
   readonly length: number;
 }
@@ -47,6 +54,9 @@ interface Entry {
 /** Most bytes that are written together; a single line may be longer. */
 const COMMIT_BYTES = 8 * 1_048_576;
 
+/** The file with one request a line. */
+const REQUESTS_FILE = "res_server.txt";
+
 /**
  * Opens the journal in a folder: `res_server.txt`, one JSON object a line with the request's own fields first and then
  * {@link RequestMeta} and `bodyBytes`, and `res_server_Seq.txt`, one `transSeq` a line.
@@ -56,6 +66,10 @@ const COMMIT_BYTES = 8 * 1_048_576;
  * next one (group commit). The `Seq` line is written first, so a crash between the two costs a second `Seq` line and never
  * a missing one.
  *
+ * Files that `res_server.txt` was rotated away to, `res_server.txt.1` and so on with the lowest number the latest, are read as
+ * well: a key is known as long as the file that it is in is kept. They are looked for here and nowhere else, so whoever rotates
+ * renames (neither copies and cuts, nor compresses) and starts the server anew. Until then it writes to the renamed file.
+ *
  * @param directory made when it does not exist; one process a folder
  * @throws the file system's errors
  * @example const journal = await openJournal("./logs")
@@ -64,11 +78,12 @@ export async function openJournal(directory: string): Promise<Journal> {
   await mkdir(directory, { recursive: true });
   const places = new Map<string, Place>();
   let unreadableLines = 0;
-  const requests = await openLineFile(join(directory, "res_server.txt"), (line, offset) => {
-    const written = readLine(line);
-    if (written === undefined) unreadableLines += 1;
-    else if (written.key !== undefined) places.set(written.key, { offset, length: written.bodyBytes });
-  });
+  const rotated = await rotatedFiles(directory);
+  // The oldest first: where a key was written twice, the last time counts.
+  const files: FinishedLineFile[] = [];
+  for (const name of rotated) files.push(await openFinishedLineFile(join(directory, name), keepPlace));
+  const requests = await openLineFile(join(directory, REQUESTS_FILE), keepPlace);
+  files.push(requests);
   const sequences = await openLineFile(join(directory, "res_server_Seq.txt"));
 
   const underWay = new Map<string, Promise<string>>();
@@ -76,7 +91,12 @@ export async function openJournal(directory: string): Promise<Journal> {
   let committing: Promise<void> | undefined;
 
   return {
-    found: { keys: places.size, cutBytes: requests.cutBytes + sequences.cutBytes, unreadableLines },
+    found: {
+      keys: places.size,
+      cutBytes: requests.cutBytes + sequences.cutBytes,
+      unreadableLines,
+      rotatedFiles: rotated.length,
+    },
     async record(request, meta) {
       const key = meta.idempotencyKey;
       if (key === undefined) return { answer: await write(request, meta), repeated: false };
@@ -93,9 +113,18 @@ export async function openJournal(directory: string): Promise<Journal> {
     },
     async close() {
       await committing;
-      await Promise.all([requests.close(), sequences.close()]);
+      await Promise.all([...files, sequences].map((file) => file.close()));
     },
   };
+
+  /** Of a line in the file that is opened next. */
+  function keepPlace(line: Buffer, offset: number): void {
+    const written = readLine(line);
+    if (written === undefined) unreadableLines += 1;
+    else if (written.key !== undefined) {
+      places.set(written.key, { file: files.length, offset, length: written.bodyBytes });
+    }
+  }
 
   async function write(request: ResponseRequest, meta: RequestMeta): Promise<string> {
     const line = toLine(request, meta);
@@ -104,13 +133,13 @@ export async function openJournal(directory: string): Promise<Journal> {
       committing ??= commitAll();
     });
     if (meta.idempotencyKey !== undefined) {
-      places.set(meta.idempotencyKey, { offset, length: Buffer.byteLength(request.text) });
+      places.set(meta.idempotencyKey, { file: rotated.length, offset, length: Buffer.byteLength(request.text) });
     }
     return answerOf(request);
   }
 
-  async function read({ offset, length }: Place): Promise<ResponseRequest> {
-    const line = await requests.read(offset, length);
+  async function read({ file, offset, length }: Place): Promise<ResponseRequest> {
+    const line = await (files[file] ?? requests).read(offset, length);
     // In the line, a comma stands where the body ended.
     line[length - 1] = "}".charCodeAt(0);
     return parseRequest(line);
@@ -144,6 +173,16 @@ export async function openJournal(directory: string): Promise<Journal> {
     queue = queue.slice(entries.length);
     return entries;
   }
+}
+
+/** @returns names of the files that were rotated away, the oldest first */
+async function rotatedFiles(directory: string): Promise<string[]> {
+  const prefix = `${REQUESTS_FILE}.`;
+  const suffixes = (await readdir(directory))
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .filter((suffix) => /^\d+$/.test(suffix));
+  return suffixes.toSorted((one, other) => Number(other) - Number(one)).map((suffix) => `${prefix}${suffix}`);
 }
 
 /** `{<the body's own fields>,<meta>,"bodyBytes":n}`: the last field tells where the body ends, whatever the body holds. */

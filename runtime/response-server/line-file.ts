@@ -1,16 +1,24 @@
 import { type FileHandle, open, truncate } from "node:fs/promises";
 
+/** A file of whole lines that can be read at any place. */
+export interface FinishedLineFile {
+  /** @throws when the file has less than `length` bytes at `offset` */
+  read(offset: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
 /** A file that grows by whole lines. */
-export interface LineFile {
+export interface LineFile extends FinishedLineFile {
   /** Bytes cut off at the end when the file was opened: a line that an earlier process did not finish. */
   readonly cutBytes: number;
   /** Bytes of all lines on disk. */
   readonly size: number;
   /** Resolves when the bytes are on disk (fdatasync). What a failed call left is cut off by the next one. Not to be called concurrently. */
   append(lines: Buffer): Promise<void>;
-  read(offset: number, length: number): Promise<Buffer>;
-  close(): Promise<void>;
 }
+
+/** Gets a line without its newline, and its offset in bytes; the buffer is the callee's. */
+type OnLine = (line: Buffer, offset: number) => void;
 
 /** Bytes read at a time. */
 const CHUNK_BYTES = 1_048_576;
@@ -19,11 +27,11 @@ const NEWLINE = 0x0a;
 /**
  * Opens a file of lines, makes it when it does not exist, and cuts off what follows its last newline.
  *
- * @param onLine gets each line that is there, without its newline, and its offset in bytes; the buffer is the callee's
+ * @param onLine gets each line that is there
  * @throws the file system's errors
  * @example await openLineFile("logs/res_server.txt", (line, offset) => console.log(offset, line.length))
  */
-export async function openLineFile(path: string, onLine?: (line: Buffer, offset: number) => void): Promise<LineFile> {
+export async function openLineFile(path: string, onLine?: OnLine): Promise<LineFile> {
   const found = await findEnd(path, onLine);
   let { size } = found;
   const cutBytes = found.written - size;
@@ -45,6 +53,25 @@ export async function openLineFile(path: string, onLine?: (line: Buffer, offset:
       torn = false;
       size += lines.length;
     },
+    ...reading(file, path),
+  };
+}
+
+/**
+ * Opens a file of lines that nobody writes to any more. It stays as it is; what follows its last newline is read over.
+ *
+ * @param onLine gets each line
+ * @throws the file system's errors, also when the file does not exist
+ * @example await openFinishedLineFile("logs/res_server.txt.1", (line, offset) => console.log(offset, line.length))
+ */
+export async function openFinishedLineFile(path: string, onLine: OnLine): Promise<FinishedLineFile> {
+  const file = await open(path, "r");
+  await readLines(file, onLine);
+  return reading(file, path);
+}
+
+function reading(file: FileHandle, path: string): FinishedLineFile {
+  return {
     async read(offset, length) {
       const buffer = Buffer.alloc(length);
       const { bytesRead } = await file.read(buffer, 0, length, offset);
@@ -59,10 +86,7 @@ export async function openLineFile(path: string, onLine?: (line: Buffer, offset:
  * @returns the file's bytes, and those of its whole lines
  * @throws the file system's errors but for a file that does not exist: a file that cannot be read must not be cut
  */
-async function findEnd(
-  path: string,
-  onLine?: (line: Buffer, offset: number) => void,
-): Promise<{ readonly written: number; readonly size: number }> {
+async function findEnd(path: string, onLine?: OnLine): Promise<{ readonly written: number; readonly size: number }> {
   let file: FileHandle;
   try {
     file = await open(path, "r");
@@ -93,7 +117,7 @@ async function lastNewline(file: FileHandle, written: number): Promise<number> {
 }
 
 /** @returns the offset behind the last newline */
-async function readLines(file: FileHandle, onLine: (line: Buffer, offset: number) => void): Promise<number> {
+async function readLines(file: FileHandle, onLine: OnLine): Promise<number> {
   let lineStart = 0;
   let at = 0;
   let parts: Buffer[] = [];

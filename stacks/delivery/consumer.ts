@@ -8,16 +8,22 @@ import { AssetType, TerraformAsset } from "cdktf";
 import { Construct } from "constructs";
 import { bundleFunction } from "../bundle.ts";
 import type { DeploymentConfig } from "../config.ts";
+import type { EncryptionKey } from "../messaging/encryption-key.ts";
 import type { FifoQueue } from "../messaging/fifo-queue.ts";
 import type { ParkingLot } from "../messaging/parking-lot.ts";
 import { consumerName, consumerRoleName } from "../names.ts";
 import { ServiceRole } from "../role.ts";
 import { consumerEnvironment } from "./consumer-environment.ts";
+import type { Network } from "./network.ts";
 
 interface ConsumerProps {
   readonly deployment: DeploymentConfig;
   readonly queues: readonly FifoQueue[];
   readonly parkingLot: ParkingLot;
+  /** Encrypts its logs and its environment; without it AWS does, with a key of its own. */
+  readonly key: EncryptionKey | undefined;
+  /** What it is put into; without it, it is in none of this account's. */
+  readonly network: Network | undefined;
   /** Where messages are posted to. */
   readonly backendUrl: string;
 }
@@ -29,14 +35,15 @@ export class Consumer extends Construct {
   /** Where its log lines go. */
   readonly logGroupName: string;
 
-  constructor(scope: Construct, { deployment, queues, parkingLot, backendUrl }: ConsumerProps) {
+  constructor(scope: Construct, { deployment, queues, parkingLot, key, network, backendUrl }: ConsumerProps) {
     super(scope, "consumer");
     const name = consumerName(deployment);
-    const { timeoutSeconds, memoryMegabytes, logRetentionDays } = deployment.consumer;
+    const { timeoutSeconds, memoryMegabytes, logRetentionDays, reservedConcurrency } = deployment.consumer;
 
     const logs = new CloudwatchLogGroup(this, "logs", {
       name: `/aws/lambda/${name}`,
       retentionInDays: logRetentionDays,
+      ...(key === undefined ? {} : { kmsKeyId: key.arn }),
     });
 
     const role = new ServiceRole(this, "execution", {
@@ -47,6 +54,9 @@ export class Consumer extends Construct {
     for (const queue of queues) queue.grantConsume(role);
     parkingLot.grantPark(role);
     parkingLot.grantListParkedGroups(role);
+    key?.grantEnvironment(role);
+    if (deployment.tracing) role.allowUnscoped("TraceRequests");
+    const place = network?.admitConsumer(role);
 
     const bundle = bundleFunction("runtime/consumer/lambda.ts");
     const consumer = new LambdaFunction(this, "function", {
@@ -67,8 +77,13 @@ export class Consumer extends Construct {
           queues,
         }),
       },
-      // Lambda would make a log group of its own, one that is kept forever, and fail on messages that it may not take yet.
-      dependsOn: [logs, role.policy],
+      ...(key === undefined ? {} : { kmsKeyArn: key.arn }),
+      ...(reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency }),
+      ...(deployment.tracing ? { tracingConfig: { mode: "Active" } } : {}),
+      ...(place === undefined ? {} : { vpcConfig: place.vpcConfig }),
+      // Lambda would make a log group of its own, one that is kept forever, and fail on messages that it may not take yet. In a
+      // network, it makes its interfaces with the role's permissions, and deletes them so once the function is gone.
+      dependsOn: [logs, role.policy, ...(place?.needs ?? [])],
     });
 
     for (const queue of queues) {

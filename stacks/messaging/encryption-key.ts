@@ -12,7 +12,7 @@ const DELETION_WINDOW_DAYS = 30;
 
 /**
  * The deployment's own KMS key. It encrypts whatever may hold a message or an address: queues, table, logs, the function's
- * environment, the alarms' topic.
+ * environment, the response server's disk, the alarms' topic.
  *
  * Roles of this account get it by their own policies, from what grants them the encrypted thing. Services that act by themselves,
  * CloudWatch's logs and alarms, stand in the key's policy.
@@ -46,6 +46,11 @@ export class EncryptionKey extends Construct {
       ["kms:DescribeKey", "kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey"],
       [this.arn],
     );
+  }
+
+  /** Lets Lambda decrypt the environment of a role's function, which it does as the role (Lambda, "Securing Lambda environment variables"). */
+  grantEnvironment(role: ServiceRole): void {
+    role.allow("UseKeyForEnvironment", ["kms:Decrypt"], [this.arn]);
   }
 }
 
