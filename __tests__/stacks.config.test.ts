@@ -284,6 +284,10 @@ describe("a rule between values is refused with bound and received value", () =>
   });
 });
 
+/** A deployment that owns the account's role, in one of these accounts. */
+const own = (name: string, ...accountIds: string[]) =>
+  ({ ...valid, name, aws: { accountIds }, gateway: { accountRole: "own" } }) as const;
+
 const outdir = mkdtempSync(join(tmpdir(), "fifo-gateway-app-"));
 after(() => rmSync(outdir, { recursive: true }));
 
@@ -367,8 +371,6 @@ describe("names that two parts of an app would share are refused", () => {
   });
 
   test("the account's role for gateway logs, unless the accounts are different for sure", () => {
-    const own = (name: string, ...accountIds: string[]) =>
-      ({ ...valid, name, aws: { accountIds }, gateway: { accountRole: "own" } }) as const;
     const one = new App({ outdir });
     deploy(one, own("one", "123456789012"));
     assert.throws(() => deploy(one, own("two", "123456789012")), /gateway\.accountRole is own, as deployment one's; /);

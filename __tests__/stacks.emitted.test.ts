@@ -451,7 +451,7 @@ describe("browsers", () => {
     );
     assert.deepEqual(
       withHeaders.map(({ response_parameters }) => response_parameters),
-      [{ "gatewayresponse.header.Retry-After": "'1'" }],
+      [{ "gatewayresponse.header.Retry-After": "'1'" }, { "gatewayresponse.header.Retry-After": "'30'" }],
     );
   });
 
@@ -563,6 +563,8 @@ describe("a change of the tree", () => {
     );
     assert.deepEqual(changed, [
       "aws_sqs_queue.queue-2_queue",
+      // Only what it waits for, which is no change to Terraform.
+      "aws_sqs_queue_policy.queue-2_transport",
       "aws_sqs_queue_redrive_policy.queue-2_redrive",
       // No queue parks any more, so nothing is left to be counted.
       "aws_cloudwatch_event_rule.parked-groups_rule",
