@@ -31,6 +31,9 @@ export interface NetworkPlace {
  * the services that encrypt, on the caller's behalf (SQS, "Key management"; DynamoDB, "How DynamoDB uses AWS KMS"; Lambda, "Securing
  * Lambda environment variables"). Logs and traces are written from outside of the function's network (Lambda, "Using source
  * function ARN to control function access behavior" names both as requests that Lambda makes itself).
+ *
+ * To destroy it takes up to 45 minutes: Lambda gives back its interfaces late, and Terraform waits for them before it deletes subnets
+ * and security groups (Terraform's AWS provider, `aws_subnet` and `aws_security_group`).
  */
 export class Network extends Construct {
   readonly groups: SecurityGroups;
