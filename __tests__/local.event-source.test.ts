@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { strToU8, zipSync } from "fflate";
 import { failedItems } from "../runtime/local/function/batch-response.ts";
 import { startEventSource } from "../runtime/local/function/event-source.ts";
@@ -13,6 +11,7 @@ import { unpackFunction } from "../runtime/local/function/package.ts";
 import { FunctionRunner, platformEnvironment } from "../runtime/local/function/runner.ts";
 import { QueueEngine } from "../runtime/local/queue/engine.ts";
 import type { EmittedResource } from "../runtime/local/terraform/model.ts";
+import { until } from "./helpers/until.ts";
 
 const QUEUE = "orders.fifo";
 const REGION = "ap-northeast-2";
@@ -93,16 +92,19 @@ test("kills a function at its timeout, leaves its messages in the queue and goes
   });
   path.send("a", "x");
   path.poll();
-  await path.until(() => path.left() === 0 && path.lines.length === 2 && path.failures.length > 0);
+  // At least: on a busy machine the second invocation can reach its timeout as well, and a third one follows.
+  await path.until(() => path.left() === 0 && path.lines.length >= 2 && path.failures.length > 0);
   const remaining = Number(path.lines[0]?.replace("remaining ", ""));
   assert.ok(remaining > 0 && remaining <= 1_000, path.lines[0]);
-  assert.equal(path.lines[1], "again 2");
+  assert.match(path.lines[1] ?? "", /^again \d+$/);
+  assert.notEqual(path.lines[1], "again 1");
   assert.match(path.failures[0] ?? "", /timed-out/);
 });
 
 test("a thrown error and a crash leave the whole batch, and the crash's process is replaced", async (t) => {
   const path = await start(t, {
-    visibility: 1,
+    // Longer than a process takes to load on a busy machine: until then the message is nobody else's.
+    visibility: 3,
     code: `let calls = 0;
       export const handler = async (event) => {
         const count = Number(event.Records[0].attributes.ApproximateReceiveCount);
@@ -370,12 +372,7 @@ async function start(t: TestContext, given: Given) {
       });
       return source;
     },
-    async until(condition: () => boolean) {
-      while (!condition()) {
-        t.signal.throwIfAborted();
-        await Promise.race([sleep(10), once(t.signal, "abort")]);
-      }
-    },
+    until,
   };
 }
 

@@ -24,8 +24,8 @@ const LACKS: readonly Lack[] = [
   },
   {
     types: /^aws_instance$/,
-    argument: "associate_public_ip_address",
-    reason: "with it the provider names the groups in a network interface, where moto does not find them again",
+    argument: "vpc_security_group_ids",
+    reason: "moto does not give back the groups of an instance with a public address",
   },
 ];
 
