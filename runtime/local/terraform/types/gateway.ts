@@ -95,7 +95,7 @@ export const GATEWAY_TYPES: ResourceTypes = {
     },
     ignoredBecause: NO_HOST_NAME,
   },
-  aws_api_gateway_base_path_mapping: { computed: addressOnly, ignoredBecause: NO_HOST_NAME },
+  aws_api_gateway_base_path_mapping: { computed: addressOnly },
   aws_acm_certificate: {
     computed: {
       id: certificateArn,
