@@ -447,7 +447,7 @@ describe("browsers", () => {
     );
     assert.deepEqual(
       withHeaders.map(({ response_parameters }) => response_parameters),
-      [{ "gatewayresponse.header.Retry-After": "'1'" }],
+      [{ "gatewayresponse.header.Retry-After": "'1'" }, { "gatewayresponse.header.Retry-After": "'30'" }],
     );
   });
 
