@@ -58,17 +58,17 @@ function modelOf(where: Where): { readonly name: string } {
 const executionArn = argumentOf(selectOne(emitted, "aws_api_gateway_rest_api"), "execution_arn");
 
 /** The API's list of sources, as the stacks emit one, with something changed. */
-function sources(change: { readonly arn?: string; readonly ranges?: readonly string[]; readonly more?: object }) {
+function sources(other: { readonly arn?: string; readonly ranges?: readonly string[]; readonly more?: object }) {
   const invoke = {
     Principal: "*",
     Action: ["execute-api:Invoke"],
-    Resource: [`${change.arn ?? executionArn}/*`],
+    Resource: [`${other.arn ?? executionArn}/*`],
   };
-  const refuse = { NotIpAddress: { "aws:SourceIp": change.ranges ?? ["203.0.113.0/24", "2001:db8::/32"] } };
+  const refuse = { NotIpAddress: { "aws:SourceIp": other.ranges ?? ["203.0.113.0/24", "2001:db8::/32"] } };
   return {
     rest_api_id: api,
     policy: policy([
-      { Sid: "InvokeApi", Effect: "Allow", ...invoke, ...change.more },
+      { Sid: "InvokeApi", Effect: "Allow", ...invoke, ...other.more },
       { Sid: "RefuseOtherSources", Effect: "Deny", ...invoke, Condition: refuse },
     ]),
   };

@@ -55,17 +55,64 @@ const plain = gatewayOf({});
 
 /** Addresses of resources, and names of outputs, that differ between two stacks. */
 function differing(one: EmittedStack, other: EmittedStack): string[] {
-  const flat = ({ resource: types, output = {} }: EmittedStack) =>
-    new Map(
-      [...Object.entries(types), ["output", output] as const].flatMap(([type, named]) =>
-        Object.entries(named).map(([name, values]) => [`${type}.${name}`, JSON.stringify(values)] as const),
-      ),
-    );
   const [was, is] = [flat(one), flat(other)];
   return [...new Set([...was.keys(), ...is.keys()])]
     .filter((address) => was.get(address) !== is.get(address))
     .toSorted();
 }
+
+/** What Terraform compares, by address or output. */
+const flat = ({ resource: types, output = {} }: EmittedStack) =>
+  new Map(
+    [...Object.entries(types), ["output", output] as const].flatMap(([type, named]) =>
+      Object.entries(named).map(([name, values]) => [`${type}.${name}`, JSON.stringify(values)] as const),
+    ),
+  );
+
+/** What ACM asks to be written into DNS. */
+const proofOf = (attribute: string) =>
+  `\${tolist(aws_acm_certificate.domain_certificate.domain_validation_options).0.${attribute}}`;
+
+/** What API Gateway answers by itself. */
+const answer = (stack: EmittedStack, type: string) => {
+  const found = Object.values(resources(stack, "aws_api_gateway_gateway_response")).find(
+    ({ response_type }) => response_type === type,
+  );
+  assert.ok(found, type);
+  const templates = z.record(z.string(), z.string()).parse(found.response_templates);
+  const body = z.object({ message: z.string(), code: z.string() }).parse(json(templates["application/json"]));
+  return {
+    ...body,
+    status: Number(found.status_code),
+    headers: z.record(z.string(), z.string()).parse(found.response_parameters ?? {}),
+  };
+};
+
+/** Of the API and of its domain. */
+const addressType = (stack: EmittedStack) =>
+  [restOf(stack), resource(stack, "aws_api_gateway_domain_name", "domain_name")].map(
+    ({ endpoint_configuration }) =>
+      z.object({ ip_address_type: z.string() }).parse(endpoint_configuration).ip_address_type,
+  );
+
+/** The gateway of two producers, the first of which has these keys. */
+const withKeys = (...keys: NonNullable<DeploymentInput["producers"][number]["keys"]>) =>
+  stacksOf({ producers: [{ name: "alarms", keys }, { name: "meters" }] }).gateway;
+
+const key = (generation: string) => `aws_api_gateway_api_key.producers_alarms_key-${generation}`;
+
+const planKey = (generation: string) => `aws_api_gateway_usage_plan_key.producers_alarms_plan-key-${generation}`;
+
+const current = (generation: string, producer = "alarms") => ({
+  generation,
+  id: `\${aws_api_gateway_api_key.producers_${producer}_key-${generation}.id}`,
+});
+
+const published = (stack: EmittedStack) =>
+  JSON.stringify(resource(stack, "aws_api_gateway_deployment", "stage_deployment").triggers);
+
+const deploymentsOf = (...changes: readonly Gateway[]) =>
+  new Set(changes.map((change) => published(gatewayOf(change)))).size;
 
 const typesOf = (stack: EmittedStack) => Object.keys(stack.resource);
 const settingsOf = (stack: EmittedStack) =>
@@ -94,7 +141,7 @@ test("only the stage looks at the deployment, so that a new one changes nothing 
   for (const stack of [dev, prod]) {
     const looking = Object.entries(stack.resource).flatMap(([type, named]) =>
       Object.entries(named)
-        .filter(([, { "//": _, ...values }]) => JSON.stringify(values).includes("aws_api_gateway_deployment."))
+        .filter(([, values]) => JSON.stringify(values).includes("aws_api_gateway_deployment."))
         .map(([name]) => `${type}.${name}`),
     );
     assert.deepEqual(looking, ["aws_api_gateway_stage.stage_stage"]);
@@ -127,11 +174,9 @@ describe("the domain", () => {
 
   test("proves itself to ACM by one record, whose texts only AWS knows", () => {
     const proof = resource(prod, "aws_route53_record", "domain_certificate-record");
-    const option = (attribute: string) =>
-      `\${tolist(aws_acm_certificate.domain_certificate.domain_validation_options).0.${attribute}}`;
-    assert.equal(proof.name, option("resource_record_name"));
-    assert.equal(proof.type, option("resource_record_type"));
-    assert.deepEqual(proof.records, [option("resource_record_value")]);
+    assert.equal(proof.name, proofOf("resource_record_name"));
+    assert.equal(proof.type, proofOf("resource_record_type"));
+    assert.deepEqual(proof.records, [proofOf("resource_record_value")]);
     assert.equal(proof.allow_overwrite, true);
     for (const record of Object.values(resources(prod, "aws_route53_record"))) {
       assert.equal(record.for_each, undefined);
@@ -156,12 +201,11 @@ describe("the domain", () => {
   });
 
   test("leads to the stage as a whole, and is what producers use", () => {
-    const { "//": _, ...mapping } = resource(prod, "aws_api_gateway_base_path_mapping", "domain_mapping");
-    assert.deepEqual(mapping, {
-      domain_name: "${aws_api_gateway_domain_name.domain_name.domain_name}",
-      api_id: "${aws_api_gateway_rest_api.api_rest.id}",
-      stage_name: "${aws_api_gateway_stage.stage_stage.stage_name}",
-    });
+    const mapping = resource(prod, "aws_api_gateway_base_path_mapping", "domain_mapping");
+    assert.equal(mapping.domain_name, "${aws_api_gateway_domain_name.domain_name.domain_name}");
+    assert.equal(mapping.api_id, "${aws_api_gateway_rest_api.api_rest.id}");
+    assert.equal(mapping.stage_name, "${aws_api_gateway_stage.stage_stage.stage_name}");
+    assert.equal(mapping.base_path, undefined);
     assert.equal(
       prod.output?.endpoint?.value,
       "https://${aws_api_gateway_base_path_mapping.domain_mapping.domain_name}",
@@ -190,20 +234,6 @@ describe("the domain", () => {
 });
 
 describe("answers that API Gateway makes by itself", () => {
-  const answer = (stack: EmittedStack, type: string) => {
-    const found = Object.values(resources(stack, "aws_api_gateway_gateway_response")).find(
-      ({ response_type }) => response_type === type,
-    );
-    assert.ok(found, type);
-    const templates = z.record(z.string(), z.string()).parse(found.response_templates);
-    const body = z.object({ message: z.string(), code: z.string() }).parse(json(templates["application/json"]));
-    return {
-      ...body,
-      status: Number(found.status_code),
-      headers: z.record(z.string(), z.string()).parse(found.response_parameters ?? {}),
-    };
-  };
-
   test("name the stage where paths have it, and not where they do not", () => {
     assert.match(
       answer(dev, "MISSING_AUTHENTICATION_TOKEN").message,
@@ -440,11 +470,6 @@ describe("a list of sources", () => {
   });
 
   test("of IPv4 alone takes the gateway out of IPv6, by which a listed machine would come and be refused", () => {
-    const addressType = (stack: EmittedStack) =>
-      [restOf(stack), resource(stack, "aws_api_gateway_domain_name", "domain_name")].map(
-        ({ endpoint_configuration }) =>
-          z.object({ ip_address_type: z.string() }).parse(endpoint_configuration).ip_address_type,
-      );
     const ipv4 = gatewayOf({ allowedSources: ["203.0.113.0/24"], domain });
     assert.deepEqual(addressType(ipv4), ["ipv4", "ipv4"]);
     assert.ok(!("domain_record-aaaa" in resources(ipv4, "aws_route53_record")));
@@ -456,16 +481,12 @@ describe("a list of sources", () => {
 });
 
 describe("a key is rotated", () => {
-  const withKeys = (...keys: NonNullable<DeploymentInput["producers"][number]["keys"]>) =>
-    stacksOf({ producers: [{ name: "alarms", keys }, { name: "meters" }] }).gateway;
   const old = withKeys("a");
   const both = withKeys("a", "b");
   const promoted = withKeys("b", "a");
   const disabled = withKeys("b", { generation: "a", enabled: false });
   const retired = withKeys("b");
   const idsAndValues = ["output.api_key_ids", "output.api_keys"];
-  const key = (generation: string) => `aws_api_gateway_api_key.producers_alarms_key-${generation}`;
-  const planKey = (generation: string) => `aws_api_gateway_usage_plan_key.producers_alarms_plan-key-${generation}`;
 
   test("by adding one, which touches no other", () => {
     assert.deepEqual(differing(old, both), [key("b"), planKey("b"), ...idsAndValues]);
@@ -473,10 +494,6 @@ describe("a key is rotated", () => {
 
   test("by promoting it, which only the output changes by that says which one to use", () => {
     assert.deepEqual(differing(both, promoted), ["output.current_keys"]);
-    const current = (generation: string, producer = "alarms") => ({
-      generation,
-      id: `\${aws_api_gateway_api_key.producers_${producer}_key-${generation}.id}`,
-    });
     assert.deepEqual(both.output?.current_keys?.value, { alarms: current("a"), meters: current("a", "meters") });
     assert.deepEqual(promoted.output?.current_keys?.value, { alarms: current("b"), meters: current("a", "meters") });
     assert.notEqual(both.output?.current_keys?.sensitive, true);
@@ -502,9 +519,6 @@ describe("a key is rotated", () => {
 });
 
 describe("a new deployment is made", () => {
-  const published = (stack: EmittedStack) =>
-    JSON.stringify(resource(stack, "aws_api_gateway_deployment", "stage_deployment").triggers);
-
   for (const [what, change] of [
     ["another queue", { queues: [{ name: "queue-1" }, { name: "queue-2" }] }],
     ["preflights and headers", { gateway: { corsOrigins: ["https://app.example"] } }],
@@ -554,9 +568,8 @@ describe("a new deployment is made", () => {
   });
 
   test("for another list of sources, and for another least size", () => {
-    const two = (...changes: readonly Gateway[]) => new Set(changes.map((change) => published(gatewayOf(change)))).size;
-    assert.equal(two({ allowedSources: ["203.0.113.0/24"] }, { allowedSources: ["198.51.100.0/24"] }), 2);
-    assert.equal(two({ minimumCompressionBytes: 0 }, { minimumCompressionBytes: 1 }), 2);
+    assert.equal(deploymentsOf({ allowedSources: ["203.0.113.0/24"] }, { allowedSources: ["198.51.100.0/24"] }), 2);
+    assert.equal(deploymentsOf({ minimumCompressionBytes: 0 }, { minimumCompressionBytes: 1 }), 2);
   });
 
   for (const [what, change] of [

@@ -43,12 +43,7 @@ export class ServiceRole extends Construct {
 
   /** To be depended on by what needs the permissions, and not only the role. */
   get policy(): IamRolePolicy {
-    // Made once something is allowed: IAM takes no policy without a statement.
-    this.inline ??= new IamRolePolicy(this, "policy", {
-      name: "permissions",
-      role: this.role.name,
-      policy: Lazy.stringValue({ produce: () => this.document() }),
-    });
+    this.inline ??= this.newPolicy();
     return this.inline;
   }
 
@@ -61,7 +56,7 @@ export class ServiceRole extends Construct {
    * @throws Error when the `sid` stands for other actions already
    */
   allow(sid: string, actions: readonly string[], resources: readonly string[]): void {
-    void this.policy;
+    this.inline ??= this.newPolicy();
     const known = this.statements.find((statement) => statement.sid === sid);
     if (known === undefined) this.statements.push({ sid, actions, resources: [...resources] });
     else if (known.actions.join() === actions.join())
@@ -100,6 +95,15 @@ export class ServiceRole extends Construct {
     return this.statements
       .filter(({ actions }) => actions.some((action) => action.startsWith(`${service}:`)))
       .map(emitted);
+  }
+
+  /** Made once something is allowed: IAM takes no policy without a statement. */
+  private newPolicy(): IamRolePolicy {
+    return new IamRolePolicy(this, "policy", {
+      name: "permissions",
+      role: this.role.name,
+      policy: Lazy.stringValue({ produce: () => this.document() }),
+    });
   }
 
   private document(): string {

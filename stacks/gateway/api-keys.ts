@@ -58,8 +58,6 @@ export class ApiKeys extends Construct {
       });
       const [first] = made;
       if (first !== undefined) this.current[name] = { generation: first.generation, id: first.key.id };
-      // Whichever one is to be used: a promoted key leaves these as they are.
-      made.sort((one, other) => (one.generation < other.generation ? -1 : 1));
       this.ids[name] = Object.fromEntries(made.map(({ generation, key }) => [generation, key.id]));
       this.values[name] = Object.fromEntries(made.map(({ generation, key }) => [generation, key.value]));
     }
