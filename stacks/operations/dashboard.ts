@@ -87,7 +87,7 @@ function gateway(deployment: DeploymentConfig, operations: OperationsConfig): Se
           lines: [line("Count", "Sum", "requests"), line("4XXError", "Sum", "4xx"), line("5XXError", "Sum", "5xx")],
         },
         {
-          title: `Refused, per cent of requests (alarm: 4xx at ${operations.clientErrorPercent})`,
+          title: `Errors, per cent of requests (alarm: 4xx at ${operations.clientErrorPercent})`,
           every: 300,
           lines: [
             { ...line("4XXError", "Average", "4xx"), id: "client", hidden: true },
@@ -120,7 +120,7 @@ function queues(deployment: DeploymentConfig, operations: OperationsConfig): Sec
     words: [
       "## 2 Queues",
       "**Age** rises with nothing in flight: nobody takes messages, see the consumer. Rises with messages in flight: deliveries wait, see the backend.",
-      "SQS leaves out of it what was received many times: a few groups that wait alone show in row 4.",
+      "SQS leaves out of it what was received many times: a few groups that wait alone show under 4.",
       `**Waiting**: beyond ${count(GROUPS_FOUND_WITHIN)} SQS finds no further groups.`,
       "**Sent** above **deleted** for long: deliveries are too slow; raise `maximumConcurrency`.",
       "Messages in flight for minutes are groups that wait between two tries. Do not purge a queue: its messages are nowhere else.",

@@ -60,7 +60,7 @@ export function gatewayAlarms(
       first: [
         "First, see what else is raised:",
         typed(raisedAlarms(deployment)),
-        `Then look at the latency in row 1 of dashboard ${dashboardName(deployment)}. If the integration's is as high, SQS is slow: see the AWS Health Dashboard. Else requests are large, or wait in front of it.`,
+        `Then look at the latency under 1 on dashboard ${dashboardName(deployment)}. If the integration's is as high, SQS is slow: see the AWS Health Dashboard. Else requests are large, or wait in front of it.`,
       ],
     },
   ];
