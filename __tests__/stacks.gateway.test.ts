@@ -137,6 +137,15 @@ test("what the provider would leave as it is in AWS is said where it is off, too
   }
 });
 
+test("AWS's own address goes on working beside a domain for as long as the configuration says so", () => {
+  const kept = gatewayOf({ domain: { ...domain, keepAwsAddress: true } });
+  assert.equal(restOf(kept).disable_execute_api_endpoint, false);
+  assert.deepEqual(differing(kept, gatewayOf({ domain })), [
+    "aws_api_gateway_deployment.stage_deployment",
+    "aws_api_gateway_rest_api.api_rest",
+  ]);
+});
+
 test("only the stage looks at the deployment, so that a new one changes nothing else", () => {
   for (const stack of [dev, prod]) {
     const looking = Object.entries(stack.resource).flatMap(([type, named]) =>

@@ -163,6 +163,11 @@ const domainSchema = z.strictObject({
    * and until it does the certificate stays unissued and the first apply waits. @default false, it is there already
    */
   createZone: z.boolean().default(false),
+  /**
+   * Whether the address that AWS gives the API (execute-api) goes on working beside it: for a gateway in use that gets a domain, as
+   * long as its producers move to it. @default false, it is switched off
+   */
+  keepAwsAddress: z.boolean().default(false),
 });
 
 /** A range of IPv4 or IPv6 addresses. */
@@ -174,7 +179,7 @@ const gatewaySchema = z.strictObject({
    * The key is then in the page: everyone who can open it can send. @default none, no browser can call the gateway
    */
   corsOrigins: z.array(originSchema).default([]),
-  /** The gateway's own host name. With it, the address that AWS gives it (execute-api) is switched off. @default none */
+  /** The gateway's own host name, in the place of the address that AWS gives it. @default none */
   domain: domainSchema.optional(),
   /**
    * Logs of requests (JSON; no bodies, no keys) and of errors. API Gateway writes them with one role for the whole account and

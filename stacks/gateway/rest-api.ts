@@ -34,7 +34,7 @@ export class RestApi extends Construct {
       description: `Puts producers' messages into ${deployment.name}'s FIFO queues`,
       endpointConfiguration: { types: ["REGIONAL"], ipAddressType: ipAddressType(allowedSources) },
       // Both are said where they are off, too: the provider takes a missing one for "as it is", and neither could be undone.
-      disableExecuteApiEndpoint: domain !== undefined,
+      disableExecuteApiEndpoint: domain !== undefined && !domain.keepAwsAddress,
       minimumCompressionSize: String(minimumCompressionBytes ?? NO_COMPRESSION),
     });
     this.id = api.id;

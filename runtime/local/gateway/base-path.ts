@@ -3,11 +3,11 @@ import { GatewayError } from "./error.ts";
 import { type Declared, declared } from "./resources.ts";
 
 /**
- * What paths begin with before a route's own. The local address stands for the one host that producers use: the address that AWS
- * gives the API, where the stage comes first; or a domain of its own that is mapped to the stage, with that address switched off.
+ * What paths begin with before a route's own. The local address stands for the one host that producers use: a domain that is mapped
+ * to the stage, also where the address that AWS gives the API goes on working beside it; else that address, where the stage comes first.
  *
  * @returns `/<stage>`, or nothing for a domain
- * @throws GatewayError naming the address, where nobody could call the API, or by two hosts with different paths
+ * @throws GatewayError naming the address, where nobody could call the API
  */
 export function readBasePath(
   resources: readonly EmittedResource[],
@@ -22,14 +22,13 @@ export function readBasePath(
       `${another.address}: the local gateway runs one mapping, and has ${mapping?.address}`,
     );
   }
-  const off = rest.values.disable_execute_api_endpoint;
-  if (off !== (mapping !== undefined)) {
+  if (mapping === undefined) {
+    if (!rest.values.disable_execute_api_endpoint) return `/${stage}`;
     throw new GatewayError(
       "RESOURCE_INVALID",
-      `${rest.address}: disable_execute_api_endpoint: ${off}, and there is ${mapping?.address ?? "no aws_api_gateway_base_path_mapping"}: the local address stands for one of the two`,
+      `${rest.address}: disable_execute_api_endpoint: true, and there is no aws_api_gateway_base_path_mapping: nobody could call it`,
     );
   }
-  if (mapping === undefined) return `/${stage}`;
   const { domain_name, api_id, stage_name } = mapping.values;
   const broken = (argument: string, value: string) =>
     new GatewayError("REFERENCE_BROKEN", `${mapping.address}: ${argument}: ${value} leads to no resource`);
