@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readServerEnvironment, ServerConfigurationError } from "../runtime/response-server/environment.ts";
-import { startServerProcess } from "./helpers/response-server-process.ts";
-
-async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "response-server-"));
-  try {
-    await run(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-const post = async (url: string, key: string, body: string) =>
-  (await fetch(url, { method: "POST", body, headers: { "idempotency-key": key } })).text();
+import { post, startServerProcess, withFolder } from "./helpers/response-server-process.ts";
 
 test("has every answered request on disk after a kill, and answers their keys as before", () =>
   withFolder(async (LOG_DIR) => {

@@ -1,21 +1,8 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startServerProcess } from "./helpers/response-server-process.ts";
-
-async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "response-server-"));
-  try {
-    await run(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-const post = async (url: string, key: string, body: string) =>
-  (await fetch(url, { method: "POST", body, headers: { "idempotency-key": key } })).text();
+import { post, startServerProcess, withFolder } from "./helpers/response-server-process.ts";
 
 const body = (transSeq: string, http_status = 200) => JSON.stringify({ data: { transSeq, http_status } });
 

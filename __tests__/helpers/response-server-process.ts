@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -50,4 +52,19 @@ export async function startServerProcess(
       await kill("SIGKILL");
     },
   };
+}
+
+/** Runs a test with a folder of its own for the server's logs. */
+export async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "response-server-"));
+  try {
+    await run(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Posts a body under a key. @returns the answer's text */
+export async function post(url: string, key: string, body: string): Promise<string> {
+  return (await fetch(url, { method: "POST", body, headers: { "idempotency-key": key } })).text();
 }
