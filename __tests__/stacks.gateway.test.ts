@@ -428,6 +428,12 @@ describe("the firewall", () => {
     assert.match(JSON.stringify(resources(other, "aws_wafv2_web_acl")), /"evaluation_window_sec":60,"limit":500/);
   });
 
+  test("has words that WAF takes, which Terraform does not look at", () => {
+    // CreateWebACL, "Description" and "Name".
+    assert.match(String(acl.description), /^[\w+=:#@/\-,.][\w+=:#@/\-,.\s]+[\w+=:#@/\-,.]$/);
+    for (const name of [acl.name, rule?.name]) assert.match(String(name), /^[\w-]{1,128}$/);
+  });
+
   test("counts, and keeps no samples of requests, which would show keys", () => {
     for (const { visibility_config } of [acl, rule ?? {}]) {
       const { sampled_requests_enabled, cloudwatch_metrics_enabled } = z

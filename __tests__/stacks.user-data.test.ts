@@ -95,6 +95,7 @@ describe("the user data", () => {
       ["CapabilityBoundingSet", ""],
       ["RestrictAddressFamilies", "AF_INET AF_INET6"],
       ["LogsDirectory", "response-server"],
+      ["IPAddressDeny", "link-local fd00:ec2::254/128"],
     ] as const)
       assert.deepEqual(setting(name), [value], name);
     assert.equal(setting("SystemCallFilter")[0], "@system-service");

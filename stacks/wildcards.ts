@@ -12,6 +12,17 @@ export const WILDCARD_STATEMENTS = {
     reason:
       'Lambda looks up a function\'s interfaces and subnets, and EC2 limits no "Describe" action to a resource (Lambda, "Giving Lambda functions access to resources in an Amazon VPC"; Service Authorization Reference, Amazon EC2)',
   },
+  UseSessionManager: {
+    actions: [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ],
+    reason:
+      'what Session Manager needs at least, as its page has it (Systems Manager, "Add Session Manager permissions to an existing IAM role"); AWS\'s own policy for it could read every parameter of the account besides',
+  },
 } as const satisfies Readonly<Record<string, { readonly actions: readonly string[]; readonly reason: string }>>;
 
 export type WildcardStatement = keyof typeof WILDCARD_STATEMENTS;
@@ -30,6 +41,7 @@ export const KEY_POLICY_STATEMENTS = {
       "kms:ReEncryptFrom",
       "kms:ReEncryptTo",
       "kms:GenerateDataKey",
+      "kms:GenerateDataKeyWithoutPlaintext",
       "kms:DescribeKey",
     ],
     reason:
@@ -63,11 +75,6 @@ export const MANAGED_POLICIES = {
     arn: "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
     reason:
       'the role is the account\'s: every API of it writes its logs with it, into groups that this deployment does not know (API Gateway, "Set up CloudWatch logging for REST APIs")',
-  },
-  AmazonSSMManagedInstanceCore: {
-    arn: "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
-    reason:
-      'what Session Manager\'s agent on the instance calls changes with the agent, and Amazon keeps the list (Systems Manager, "Configure instance permissions required for Systems Manager")',
   },
 } as const satisfies Readonly<Record<string, { readonly arn: string; readonly reason: string }>>;
 

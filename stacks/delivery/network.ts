@@ -64,12 +64,19 @@ export class Network extends Construct {
       tags: { Name: name },
     });
     // Without rules it lets nothing through: what is put into the network in no group of its own reaches nothing.
-    new DefaultSecurityGroup(this, "default-group", { vpcId: vpc.id, ...tags("default-closed") });
+    new DefaultSecurityGroup(this, "default-group", {
+      vpcId: vpc.id,
+      ingress: [],
+      egress: [],
+      ...tags("default-closed"),
+    });
 
-    const subnet = (id: string, cidrBlock: string, zone: string) =>
-      new Subnet(this, id, { vpcId: vpc.id, cidrBlock, availabilityZone: `${region}${zone}`, ...tags(id) });
+    const subnet = (id: string, cidrBlock: string, zone: string, more = {}) =>
+      new Subnet(this, id, { vpcId: vpc.id, cidrBlock, availabilityZone: `${region}${zone}`, ...tags(id), ...more });
     const [first, second] = responseServer.zones;
-    const publicSubnet = subnet("public", plan.publicSubnet, first);
+    // Public addresses come from the subnet: as an argument of the instance, the provider would take one that was stopped, and
+    // has none then, for another instance, and replace it.
+    const publicSubnet = subnet("public", plan.publicSubnet, first, { mapPublicIpOnLaunch: true });
     this.privateSubnets = [
       subnet("private-1", plan.privateSubnets[0], first),
       subnet("private-2", plan.privateSubnets[1], second),

@@ -39,7 +39,7 @@ export class ResponseServer extends Construct {
     const { instanceType, diskGibibytes, timeZone, hostName } = deployment.responseServer;
 
     const role = new ServiceRole(this, "access", { name, service: "ec2.amazonaws.com" });
-    const access = role.attach("AmazonSSMManagedInstanceCore");
+    role.allowUnscoped("UseSessionManager");
     const profile = new IamInstanceProfile(this, "profile", { name, role: role.nameReference });
 
     const instance = new Instance(this, "instance", {
@@ -48,8 +48,6 @@ export class ResponseServer extends Construct {
       iamInstanceProfile: profile.name,
       subnetId: network.publicSubnetId,
       privateIp: network.instanceAddress,
-      // For Session Manager and packages: the subnet has a way out, and no way in.
-      associatePublicIpAddress: true,
       vpcSecurityGroupIds: [network.groups.instance],
       metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
       rootBlockDevice: {
@@ -66,7 +64,7 @@ export class ResponseServer extends Construct {
       // Amazon publishes a new image every two weeks or so, which is no reason to lose the instance in whatever apply comes next.
       lifecycle: { ignoreChanges: ["ami"] },
       // Its first start installs packages, and is the only one that does.
-      dependsOn: [...network.instanceNeeds, access],
+      dependsOn: [...network.instanceNeeds, role.policy],
     });
     this.instanceId = instance.id;
     this.privateAddress = instance.privateIp;

@@ -20,7 +20,8 @@ export class Firewall extends Construct {
     super(scope, "firewall");
     const acl = new Wafv2WebAcl(this, "acl", {
       name: firewallName(deployment),
-      description: `Refuses addresses that ask ${deployment.name}'s FIFO gateway too often`,
+      // WAF takes no apostrophe in it.
+      description: `Refuses addresses that ask the FIFO gateway of ${deployment.name} too often`,
       scope: "REGIONAL",
       defaultAction: { allow: {} },
       rule: [

@@ -43,7 +43,15 @@ export class EncryptionKey extends Construct {
   grantTable(role: ServiceRole): void {
     role.allow(
       "UseKeyForTable",
-      ["kms:DescribeKey", "kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey"],
+      [
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:Decrypt",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+      ],
       [this.arn],
     );
   }
