@@ -288,6 +288,35 @@ describe("a rule between values is refused with bound and received value", () =>
 const own = (name: string, ...accountIds: string[]) =>
   ({ ...valid, name, aws: { accountIds }, gateway: { accountRole: "own" } }) as const;
 
+test("rules between values are told beside values that are refused for themselves, but for rules that look at those", () => {
+  const found = problems({
+    consumer: { timeoutSeconds: 901 },
+    queues: [
+      { name: "a", maximumConcurrency: 1, batchSize: 11 },
+      { name: "b", visibilityTimeoutSeconds: 30, retentionSeconds: 86_400 },
+    ],
+    tags: { Deployment: "mine" },
+  });
+  assert.deepEqual(
+    found.map((problem) => /^[\w.]+/.exec(problem)?.[0]),
+    // Not b's visibility: what it is compared with was refused.
+    [
+      "queues.0.maximumConcurrency",
+      "consumer.timeoutSeconds",
+      "tags",
+      "queues.0.batchSize",
+      "queues.1.retentionSeconds",
+    ],
+  );
+  // What stands for the refused value is nobody's: no rule says anything of it.
+  assert.equal(
+    problems({ queues: [{ name: "a", retentionSeconds: 1, deadLetterRetentionSeconds: 86_400 }] }).length,
+    1,
+  );
+  const misspelt = { ...valid, tracin: true, queues: [{ name: "q", batchSize: 11 }] };
+  assert.throws(() => parseDeployment(misspelt), /2 problem[^]*tracin[^]*queues\.0\.batchSize is 11/);
+});
+
 const outdir = mkdtempSync(join(tmpdir(), "fifo-gateway-app-"));
 after(() => rmSync(outdir, { recursive: true }));
 
@@ -499,6 +528,11 @@ describe("a single value is refused with field, value and what was expected", ()
       "a domain with a final dot",
       { gateway: { domain: { name: "fifo.kimalarm.example.", zone: "kimalarm.example" } } },
       /^gateway\.domain\.name: a domain name .*"fifo\.kimalarm\.example\."$/,
+    ],
+    [
+      "another concurrency that Lambda does not take",
+      { queues: [{ name: "q", maximumConcurrency: 1_001 }] },
+      /^queues\.0\.maximumConcurrency: .*; received 1001$/,
     ],
     [
       "a concurrency that Lambda does not take",

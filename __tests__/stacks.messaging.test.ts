@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { emitDeployment } from "./helpers/emit-deployment.ts";
 import { json, resource, resources, synth } from "./helpers/emitted.ts";
 
 const emitted = synth();
@@ -218,6 +219,43 @@ describe("the provider", () => {
       assert.deepEqual(aws?.default_tags, [
         { tags: { Project: "fifo-gateway", Deployment: "prod", ManagedBy: "terraform" } },
       ]);
+    }
+  });
+
+  test("assumes a role where one is given, and adds a deployment's own tags", () => {
+    const other = emitDeployment({
+      name: "test",
+      region: "us-east-1",
+      stage: "v1",
+      backend: { url: "https://backend.example/" },
+      queues: [{ name: "queue-1" }],
+      producers: [{ name: "app" }],
+      aws: { assumeRole: { arn: "arn:aws:iam::123456789012:role/deploy", externalId: "fifo" } },
+      tags: { CostCentre: "4711" },
+      terraformCloud: {
+        organization: "kimalarm",
+        hostname: "terraform.kimalarm.example",
+        project: "Messaging",
+        workspacePrefix: "",
+      },
+    });
+    for (const name of ["test-messaging", "test-delivery", "test-gateway"]) {
+      const { provider, terraform } = other.stack(name);
+      const [aws] = z.array(z.record(z.string(), z.unknown())).parse(provider.aws);
+      assert.deepEqual(aws?.assume_role, [
+        {
+          role_arn: "arn:aws:iam::123456789012:role/deploy",
+          session_name: "fifo-gateway-test",
+          external_id: "fifo",
+        },
+      ]);
+      assert.equal(aws?.allowed_account_ids, undefined);
+      assert.match(JSON.stringify(aws?.default_tags), /"CostCentre":"4711"/);
+      assert.deepEqual(terraform.cloud, {
+        organization: "kimalarm",
+        hostname: "terraform.kimalarm.example",
+        workspaces: { name, project: "Messaging" },
+      });
     }
   });
 });

@@ -395,12 +395,11 @@ export class ConfigError extends Error {
 export function parseDeployment(input: DeploymentInput): DeploymentConfig {
   const parsed = deploymentSchema.safeParse(input);
   if (!parsed.success) {
-    throw new ConfigError(
-      String(input?.name),
-      parsed.error.issues.map(
-        ({ path, message }) => `${path.join(".") || "deployment"}: ${message}; received ${received(input, path)}`,
-      ),
+    const { issues } = parsed.error;
+    const refused = issues.map(
+      ({ path, message }) => `${path.join(".") || "deployment"}: ${message}; received ${received(input, path)}`,
     );
+    throw new ConfigError(String(input?.name), [...refused, ...rulesBesides(input, issues)]);
   }
   const deployment = parsed.data;
   const problems = brokenRules(deployment);
@@ -408,9 +407,37 @@ export function parseDeployment(input: DeploymentInput): DeploymentConfig {
   return deployment;
 }
 
+/** The rules that the rest breaks, with defaults in the place of values that were refused and that none of these rules looks at. */
+function rulesBesides(input: DeploymentInput, issues: readonly z.core.$ZodIssue[]): string[] {
+  const refused = issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : [issue.path],
+  );
+  const rest: unknown = structuredClone(input);
+  for (const path of refused) {
+    const holder = valueAt(rest, path.slice(0, -1));
+    const key = path.at(-1);
+    if (key !== undefined && isObject(holder)) Reflect.deleteProperty(holder, key);
+  }
+  const parsed = deploymentSchema.safeParse(rest);
+  return parsed.success
+    ? brokenRules(
+        parsed.data,
+        refused.map((path) => path.join(".")),
+      )
+    : [];
+}
+
 function received(input: unknown, path: readonly PropertyKey[]): string {
-  let value: unknown = input;
-  for (const key of path) value = value !== null && typeof value === "object" ? Reflect.get(value, key) : undefined;
   // A URL's user and password are the one secret that a configuration can hold.
-  return (JSON.stringify(value) ?? "nothing").replace(/:\/\/[^/"]*@/, "://***@");
+  return (JSON.stringify(valueAt(input, path)) ?? "nothing").replace(/:\/\/[^/"]*@/, "://***@");
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value: unknown = input;
+  for (const key of path) value = isObject(value) ? Reflect.get(value, key) : undefined;
+  return value;
+}
+
+function isObject(value: unknown): value is object {
+  return value !== null && typeof value === "object";
 }

@@ -4,6 +4,7 @@ import { consumerEnvironment } from "./delivery/consumer-environment.ts";
 import { backendUrlOf, isNetwork } from "./delivery/network-plan.ts";
 import * as limits from "./limits.ts";
 import { consumerRoleName, deadLetterName, parkingLotName, queueName } from "./names.ts";
+import { notedReads } from "./noted-reads.ts";
 
 /** A rule between values: what it looks at, when it is broken, and what to say then. */
 interface Rule<T> {
@@ -260,20 +261,33 @@ const deploymentRules: readonly Rule<DeploymentConfig>[] = [
 /**
  * Every rule that a deployment breaks, all at once, each with its field, its value and the bound.
  *
+ * @param refused paths of values that were refused for themselves, e.g. `queues.0.batchSize`, and that something else stands for
+ *   here: a rule that looks at one of them says nothing
  * @returns sentences, none where all is well
  */
-export function brokenRules(deployment: DeploymentConfig): string[] {
+export function brokenRules(deployment: DeploymentConfig, refused: readonly string[] = []): string[] {
+  const broken = <T extends object>(rules: readonly Rule<T>[], subject: T, path: string) =>
+    rules
+      .filter((rule) => isBroken(rule, subject, path, deployment, refused))
+      .map(({ say }) => (path === "" ? say(subject, deployment) : `${path}.${say(subject, deployment)}`));
   return [
-    ...broken(deploymentRules, [deployment], deployment).map(({ say }) => say),
-    ...broken(queueRules, deployment.queues, deployment).map(({ index, say }) => `queues.${index}.${say}`),
-    ...broken(producerRules, deployment.producers, deployment).map(({ index, say }) => `producers.${index}.${say}`),
+    ...broken(deploymentRules, deployment, ""),
+    ...deployment.queues.flatMap((queue, index) => broken(queueRules, queue, `queues.${index}`)),
+    ...deployment.producers.flatMap((producer, index) => broken(producerRules, producer, `producers.${index}`)),
   ];
 }
 
-function broken<T>(rules: readonly Rule<T>[], subjects: readonly T[], deployment: DeploymentConfig) {
-  return subjects.flatMap((subject, index) =>
-    rules.filter(({ when }) => when(subject, deployment)).map(({ say }) => ({ index, say: say(subject, deployment) })),
-  );
+function isBroken<T extends object>(
+  { when }: Rule<T>,
+  subject: T,
+  path: string,
+  deployment: DeploymentConfig,
+  refused: readonly string[],
+): boolean {
+  const reads = new Set<string>();
+  const note = (read: string) => void reads.add(read);
+  if (!when(notedReads(subject, path, note), notedReads(deployment, "", note))) return false;
+  return !refused.some((at) => [...reads].some((read) => read === at || read.startsWith(`${at}.`)));
 }
 
 /** What the consumer's environment will need, with an account's 12 digits in the place of what is known after apply. */
