@@ -204,6 +204,7 @@ describe("the consumer", () => {
 
   test("has its reserved concurrency, its traces, and the deployment's key for environment and logs", () => {
     assert.equal(consumer.reserved_concurrent_executions, 25);
+    assert.deepEqual([consumer.memory_size, consumer.timeout], [512, 60]);
     assert.deepEqual(consumer.tracing_config, { mode: "Active" });
     assert.equal(consumer.kms_key_arn, `\${${messaging}.encryption_key_arn}`);
     const logs = resource(delivery, "aws_cloudwatch_log_group", "consumer_logs");

@@ -424,6 +424,8 @@ describe("the gateway", () => {
     assert.deepEqual(plan.api_stages, [
       { api_id: "${aws_api_gateway_rest_api.api_rest.id}", stage: "${aws_api_gateway_stage.stage_stage.stage_name}" },
     ]);
+    assert.deepEqual(plan.throttle_settings, { rate_limit: 1_000, burst_limit: 2_000 });
+    assert.deepEqual(plan.quota_settings, { limit: 10_000_000, period: "MONTH" });
     assert.equal(gateway.output?.api_keys?.sensitive, true);
     const shown = Object.values(gateway.output ?? {}).filter(({ sensitive }) => sensitive !== true);
     assert.ok(!JSON.stringify(shown).includes("aws_api_gateway_api_key.producers_kimalarm_key-a.value"));
