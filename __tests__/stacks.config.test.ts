@@ -138,7 +138,11 @@ describe("a rule between values is refused with bound and received value", () =>
       { producers: [{ name: "p" }, { name: "p" }] },
       /^producers\.0\.name p is given more than once$/,
     ],
-    ["a key generation given twice", { producers: [{ name: "p", keys: ["a", "a"] }] }, /^producers\.0\.keys a, a/],
+    [
+      "a key generation given twice",
+      { producers: [{ name: "p", keys: ["a", "a"] }] },
+      /^producers\.0\.keys are a, a; each generation/,
+    ],
     [
       "a quota below its burst",
       { producers: [{ name: "p", burstLimit: 100, quota: { limit: 99, period: "DAY" } }] },
@@ -409,6 +413,19 @@ describe("names that two parts of an app would share are refused", () => {
     deploy(one, { ...own("six", "123456789012"), gateway: { accountRole: "existing" } });
   });
 
+  test("the deployment's own name", () => {
+    const one = new App({ outdir });
+    deploy(one, valid);
+    assert.throws(
+      () => deploy(one, { ...valid, region: "us-east-1" }),
+      (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.deepEqual(error.problems, ["name dev is given to another deployment already"]);
+        return true;
+      },
+    );
+  });
+
   test("a domain", () => {
     const domain = { name: "fifo.kimalarm.example", zone: "kimalarm.example" };
     const one = new App({ outdir });
@@ -549,13 +566,13 @@ describe("a single value is refused with field, value and what was expected", ()
       { gateway: { logRetentionDays: 31 } },
       /^gateway\.logRetentionDays: one of the days .*; received 31$/,
     ],
-    ["a tag of AWS's own", { tags: { "aws:name": "x" } }, /^tags\.aws:name: .*/],
+    ["a tag of AWS's own", { tags: { "aws:name": "x" } }, /^tags\.aws:name: a tag's key: .*; received "x"$/],
   ] as const satisfies readonly (readonly [string, Partial<DeploymentInput>, RegExp])[]) {
     test(what, () => assert.match(problems(change)[0] ?? "", says));
   }
   test("a field that nothing reads", () => {
     const misspelt = { ...valid, queues: [{ name: "q", visibilityTimeout: 30 }] };
-    assert.throws(() => parseDeployment(misspelt), /visibilityTimeout/);
+    assert.throws(() => parseDeployment(misspelt), /queues\.0\.visibilityTimeout: there is no such field/);
   });
   test("a policy that this version does not have", () => {
     const drop = { ...valid, queues: [{ name: "q", failurePolicy: "drop" }] };

@@ -308,7 +308,7 @@ const tagsSchema = z.record(
 
 const urlBackendSchema = z.strictObject({
   url: z
-    .url({ protocol: /^https?$/ })
+    .url({ protocol: /^https?$/, error: "an http or https URL, e.g. https://backend.kimalarm.example/" })
     .refine((url) => !/^https?:\/\/[^/]*@/.test(url), "no user and password in the URL: it stands in state and plans"),
 });
 
@@ -371,8 +371,8 @@ export type OperationsConfig = NonNullable<DeploymentConfig["operations"]>;
 /** A deployment's configuration was refused. `problems` holds one sentence for every broken rule, all at once. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  readonly code = "INVALID_CONFIG";
-  readonly problems: readonly string[];
+  // Not fields of their own: Node would print them all a second time below the message.
+  readonly #problems: readonly string[];
 
   constructor(deployment: string, problems: readonly string[]) {
     super(
@@ -380,7 +380,15 @@ export class ConfigError extends Error {
         "\n",
       ),
     );
-    this.problems = problems;
+    this.#problems = problems;
+  }
+
+  get code() {
+    return "INVALID_CONFIG" as const;
+  }
+
+  get problems(): readonly string[] {
+    return this.#problems;
   }
 }
 
@@ -396,15 +404,26 @@ export function parseDeployment(input: DeploymentInput): DeploymentConfig {
   const parsed = deploymentSchema.safeParse(input);
   if (!parsed.success) {
     const { issues } = parsed.error;
-    const refused = issues.map(
-      ({ path, message }) => `${path.join(".") || "deployment"}: ${message}; received ${received(input, path)}`,
-    );
-    throw new ConfigError(String(input?.name), [...refused, ...rulesBesides(input, issues)]);
+    throw new ConfigError(String(input?.name), [
+      ...issues.flatMap((issue) => told(issue, input)),
+      ...rulesBesides(input, issues),
+    ]);
   }
   const deployment = parsed.data;
   const problems = brokenRules(deployment);
   if (problems.length > 0) throw new ConfigError(deployment.name, problems);
   return deployment;
+}
+
+/** What is wrong with one value. */
+function told(issue: z.core.$ZodIssue, input: unknown): string[] {
+  const { path } = issue;
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `${[...path, key].join(".")}: there is no such field; is it misspelt?`);
+  }
+  // Of a record's key, zod's own words stand inside.
+  const message = issue.code === "invalid_key" ? issue.issues[0]?.message : issue.message;
+  return [`${path.join(".") || "deployment"}: ${message}; received ${received(input, path)}`];
 }
 
 /** The rules that the rest breaks, with defaults in the place of values that were refused and that none of these rules looks at. */

@@ -32,6 +32,8 @@ function sharedNames(app: Construct, deployment: DeploymentConfig): string[] {
   const others = app.node.children
     .filter((construct) => construct instanceof MessagingStack)
     .map((stack) => stack.deployment);
+  if (others.some(({ name }) => name === deployment.name))
+    return [`name ${deployment.name} is given to another deployment already`];
   return others.flatMap((other) => {
     const domain = deployment.gateway.domain?.name;
     const sameDomain =

@@ -106,7 +106,8 @@ const producerRules: readonly Rule<ProducerConfig>[] = [
   },
   {
     when: ({ keys }) => new Set(keys.map(({ generation }) => generation)).size < keys.length,
-    say: ({ keys }) => `keys ${keys.map(({ generation }) => generation).join(", ")} name a generation more than once`,
+    say: ({ keys }) =>
+      `keys are ${keys.map(({ generation }) => generation).join(", ")}; each generation may stand there once`,
   },
   {
     when: ({ keys }) => keys[0]?.enabled === false,

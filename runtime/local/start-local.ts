@@ -135,7 +135,8 @@ async function start(
   const { region, resources } = deployment;
   say(`terraform    ${deployment.name}: ${resources.length} resources in ${deployment.stacks.length} stacks`);
   for (const { reason, types } of deployment.ignored) {
-    say(`             read, not run: ${reason} (${types.map((type) => type.replace(/^aws_/, "")).join(", ")})`);
+    const held = resources.filter(({ type }) => types.includes(type)).length;
+    say(`             read, not run: ${reason} (${held})`);
   }
 
   const queueServer = await startQueueServer({ file: queueFile, port: ports.sqs, region });
