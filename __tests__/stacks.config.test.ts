@@ -259,6 +259,27 @@ describe("a rule between values is refused with bound and received value", () =>
     ],
     ["a tag that is set already", { tags: { Deployment: "mine" } }, /^tags name Deployment; /],
     [
+      "a tag that IAM takes for one that is set already",
+      { tags: { project: "mine" } },
+      /^tags name project; Project, /,
+    ],
+    ["two tags that are one to IAM", { tags: { Team: "a", team: "b" } }, /^tags are Team, team; IAM takes no keys/],
+    [
+      "security groups named as EC2 names their ids",
+      { name: "sg-prod", backend: "response-server" },
+      /^name is sg-prod; EC2 takes no security group whose name begins with sg-/,
+    ],
+    [
+      "two keys with one name",
+      {
+        producers: [
+          { name: "x", keys: ["b-a"] },
+          { name: "x-b", keys: ["a"] },
+        ],
+      },
+      /^producers and their keys give x-b-a more than once/,
+    ],
+    [
       "more tags than a resource takes",
       { tags: Object.fromEntries(Array.from({ length: 47 }, (_, index) => [`tag-${index}`, ""])) },
       /^tags are 47; at most 46, since AWS takes 50/,
@@ -287,6 +308,12 @@ describe("a rule between values is refused with bound and received value", () =>
     assert.equal(found.length, 3);
   });
 });
+
+/** A domain in one zone, which is made there or not. */
+const zone = (name: string, createZone: boolean) =>
+  ({ domain: { name: `${name}.kimalarm.example`, zone: "kimalarm.example", createZone } }) as const;
+
+const terraformCloud = (workspacePrefix: string) => ({ organization: "kimalarm", workspacePrefix });
 
 /** A deployment that owns the account's role, in one of these accounts. */
 const own = (name: string, ...accountIds: string[]) =>
@@ -398,7 +425,7 @@ describe("names that two parts of an app would share are refused", () => {
     deploy(one, { ...valid, name: "dev", queues: [{ name: "a-b" }] });
     assert.throws(
       () => deploy(one, { ...valid, name: "dev-a", queues: [{ name: "b" }] }),
-      /dev-a-b\.fifo, which deployment dev has/,
+      /dev-a-b\.fifo, .*which deployment dev has as well/,
     );
     deploy(one, { ...valid, name: "dev-b", region: "us-east-1", queues: [{ name: "b" }] });
   });
@@ -420,9 +447,23 @@ describe("names that two parts of an app would share are refused", () => {
       () => deploy(one, { ...valid, region: "us-east-1" }),
       (error) => {
         assert.ok(error instanceof ConfigError);
-        assert.deepEqual(error.problems, ["name dev is given to another deployment already"]);
+        assert.equal(error.problems[0], "name dev is given to another deployment already");
         return true;
       },
+    );
+  });
+
+  test("a zone that both would make, and workspaces", () => {
+    const one = new App({ outdir });
+    deploy(one, { ...valid, name: "b-c", gateway: zone("one", true), terraformCloud: terraformCloud("a-") });
+    deploy(one, { ...valid, name: "two", gateway: zone("two", false) });
+    assert.throws(
+      () => deploy(one, { ...valid, name: "three", gateway: zone("three", true) }),
+      /gateway\.domain\.createZone is true, as deployment b-c's/,
+    );
+    assert.throws(
+      () => deploy(one, { ...valid, name: "a-b-c", terraformCloud: terraformCloud("") }),
+      /terraformCloud gives the workspaces that deployment b-c has as well/,
     );
   });
 
@@ -451,6 +492,26 @@ describe("a single value is refused with field, value and what was expected", ()
     const [problem] = problems({ backend: { url: "https://user:secret@backend.example/" } });
     assert.match(problem ?? "", /^backend\.url: no user and password/);
     assert.doesNotMatch(problem ?? "", /secret/);
+  });
+  test("a password however the URL is spelt, which no error repeats", () => {
+    for (const url of [
+      "HTTPS://u:secret@h.example/",
+      "https:///u:secret@h.example/",
+      "https://u:sec/secret@h.example/",
+      "https:/u:secret@h.example/",
+    ]) {
+      const found = problems({ backend: { url } });
+      assert.match(found.join(), /^backend\.url: /, url);
+      assert.doesNotMatch(found.join(), /secret/, url);
+    }
+    const role = { arn: "arn:aws:iam::123456789012:role/deploy", externalId: "secret !" };
+    assert.match(
+      problems({ aws: { assumeRole: role } }).join(),
+      /^aws\.assumeRole\.externalId: .*; received a value that is not shown$/,
+    );
+    // @ts-expect-error: the type refuses it as well
+    const misplaced = problems({ backend: { url: "https://h.example/", password: "secret" } });
+    assert.deepEqual(misplaced, ["backend.password: there is no such field; is it misspelt?"]);
   });
   test("a region of another partition", () => {
     assert.match(problems({ region: "us-gov-west-1" })[0] ?? "", /^region: .*; received "us-gov-west-1"$/);
@@ -570,6 +631,25 @@ describe("a single value is refused with field, value and what was expected", ()
   ] as const satisfies readonly (readonly [string, Partial<DeploymentInput>, RegExp])[]) {
     test(what, () => assert.match(problems(change)[0] ?? "", says));
   }
+  test("a time zone that Linux has no file of", () => {
+    for (const timeZone of ["+09:00", "utc", "asia/seoul", "Asia/SEOUL", "JST", "SystemV/AST4"])
+      assert.match(problems({ responseServer: { timeZone } }).join(), /^responseServer\.timeZone: /, timeZone);
+    for (const timeZone of ["UTC", "Etc/GMT+9", "Asia/Calcutta", "Asia/Kolkata", "America/Argentina/Buenos_Aires"])
+      assert.deepEqual(problems({ responseServer: { timeZone } }), [], timeZone);
+    for (const timeZone of Intl.supportedValuesOf("timeZone"))
+      assert.deepEqual(problems({ responseServer: { timeZone } }), [], timeZone);
+  });
+  test("a value that is no JSON", () => {
+    // @ts-expect-error: the type refuses it as well
+    const big: Partial<DeploymentInput> = { gateway: { firewall: { requestsPerAddress: 10n } } };
+    assert.match(
+      problems(big).join(),
+      /^gateway\.firewall\.requestsPerAddress: .*; received a bigint that is no JSON$/,
+    );
+  });
+  test("a name that JavaScript has everywhere", () => {
+    assert.match(problems({ queues: [{ name: "constructor" }] }).join(), /^queues\.0\.name: any name but constructor/);
+  });
   test("a field that nothing reads", () => {
     const misspelt = { ...valid, queues: [{ name: "q", visibilityTimeout: 30 }] };
     assert.throws(() => parseDeployment(misspelt), /queues\.0\.visibilityTimeout: there is no such field/);

@@ -6,10 +6,12 @@ import { brokenRules } from "./rules.ts";
 /** Names become parts of AWS names, Terraform addresses and URL paths: what is valid in all of them. */
 const nameSchema = z
   .string()
-  .regex(
-    /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
-    "lower-case letters, digits and single hyphens, a letter first, e.g. queue-1",
-  );
+  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "lower-case letters, digits and single hyphens, a letter first, e.g. queue-1")
+  // A construct of that name is there in every scope, as JavaScript has it.
+  .refine((name) => name !== "constructor", "any name but constructor");
+
+/** The largest number that AWS's 32-bit integers hold. */
+const MAX_INTEGER = 2_147_483_647;
 
 const seconds = (lowest: number, highest: number) => z.int().min(lowest).max(highest);
 
@@ -24,12 +26,15 @@ const logRetentionDays = z
   .default(30);
 
 const HOST_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const domainName = z
-  .string()
-  .refine(
-    (text) => text.length <= 253 && text.includes(".") && text.split(".").every((label) => HOST_LABEL.test(label)),
-    "a domain name in lower case without a final dot, e.g. fifo.kimalarm.example",
-  );
+const domainName = z.string().refine(
+  (text) =>
+    text.length <= 253 &&
+    text.includes(".") &&
+    text.split(".").every((label) => HOST_LABEL.test(label)) &&
+    // No top-level domain is a number or has one letter.
+    /\.[a-z][a-z0-9-]*[a-z0-9]$/.test(text),
+  "a domain name in lower case without a final dot, e.g. fifo.kimalarm.example",
+);
 
 /** What a queue has unless it says otherwise, and how large its messages may be at most. */
 const POLICIES = {
@@ -139,7 +144,7 @@ const consumerSchema = z.strictObject({
    * raised, less 100 that stay for others). It must be at least the sum of the queues' `maximumConcurrency`.
    * @default none kept: the function shares the account's
    */
-  reservedConcurrency: z.int().min(2).optional(),
+  reservedConcurrency: z.int().min(2).max(MAX_INTEGER).optional(),
 });
 
 /** `https` for every host, `http` for the machine itself only: what a page on a plain `http` origin sends, others can read. */
@@ -193,9 +198,9 @@ const gatewaySchema = z.strictObject({
   throttle: z
     .strictObject({
       /** Requests a second. @default 10,000, the account's own limit in most regions unless raised */
-      rateLimit: z.number().positive().default(10_000),
+      rateLimit: z.number().positive().max(MAX_INTEGER).default(10_000),
       /** Requests at once. @default 5,000 */
-      burstLimit: z.int().min(1).default(5_000),
+      burstLimit: z.int().min(1).max(MAX_INTEGER).default(5_000),
     })
     .prefault({}),
   /**
@@ -218,9 +223,13 @@ const gatewaySchema = z.strictObject({
   allowedSources: z.array(addressRange).default([]),
 });
 
+/** Spelt as the file of the zone is on Linux: JavaScript takes other cases, offsets and old names as well. */
+const TIME_ZONE =
+  /^(?:UTC|(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Etc|Europe|Indian|Pacific)(?:\/[A-Z](?![A-Z]{2}[A-Z])[\w+-]+)+)$/;
+
 function isTimeZone(name: string): boolean {
   try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+    return TIME_ZONE.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
   } catch {
     return false;
   }
@@ -273,7 +282,10 @@ const terraformCloudSchema = z.strictObject({
   /** Terraform Enterprise's host. @default "app.terraform.io" */
   hostname: domainName.default("app.terraform.io"),
   /** The project that new workspaces are made in. @default the organization's default project */
-  project: z.string().min(3).max(40).optional(),
+  project: z
+    .string()
+    .regex(/^[\w -]{3,40}$/, "a project's name, 3 to 40 letters, digits, spaces, _ and -")
+    .optional(),
   /** What goes before a stack's name to make its workspace's. @default "fifo-gateway-", e.g. `fifo-gateway-prod-messaging` */
   workspacePrefix: z
     .string()
@@ -309,7 +321,10 @@ const tagsSchema = z.record(
 const urlBackendSchema = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: "an http or https URL, e.g. https://backend.kimalarm.example/" })
-    .refine((url) => !/^https?:\/\/[^/]*@/.test(url), "no user and password in the URL: it stands in state and plans"),
+    .refine((text) => {
+      const url = URL.parse(text);
+      return url === null || (url.username === "" && url.password === "");
+    }, "no user and password in the URL: it stands in state and plans"),
 });
 
 const deploymentSchema = z.strictObject({
@@ -319,7 +334,7 @@ const deploymentSchema = z.strictObject({
   region: z
     .string()
     .regex(
-      /^(?!cn-|us-gov-|us-iso)[a-z]{2}(-[a-z]+)+-\d$/,
+      /^(?!cn-|us-gov-|[a-z]{2}-iso)[a-z]{2}(-[a-z]+)+-\d$/,
       "a region of AWS's own partition, e.g. ap-northeast-2 (China and GovCloud have other ARNs)",
     ),
   /** The gateway's stage: the first part of every path, e.g. `kimalarm`. */
@@ -447,8 +462,17 @@ function rulesBesides(input: DeploymentInput, issues: readonly z.core.$ZodIssue[
 }
 
 function received(input: unknown, path: readonly PropertyKey[]): string {
-  // A URL's user and password are the one secret that a configuration can hold.
-  return (JSON.stringify(valueAt(input, path)) ?? "nothing").replace(/:\/\/[^/"]*@/, "://***@");
+  const value = valueAt(input, path);
+  // What may be a secret: an external id, and whatever stands before an @ in what was meant as a URL.
+  if (path.at(-1) === "externalId") return "a value that is not shown";
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? "nothing";
+  } catch {
+    return `a ${typeof value} that is no JSON`;
+  }
+  if (path[0] === "backend" && text.includes("@")) return "a value with an @, which is not shown";
+  return text.replaceAll(/:\/\/[^"]*@/g, "://***@");
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

@@ -135,6 +135,17 @@ export const FAILING_PATH_RESERVE_MILLISECONDS = 7_000;
 /** Tags that every resource has (`stacks/deployment-stack.ts`). */
 const OWN_TAGS = ["Project", "Deployment", "ManagedBy"];
 
+const ownTags = (tags: Readonly<Record<string, string>>) =>
+  Object.keys(tags).filter((key) => OWN_TAGS.some((own) => own.toLowerCase() === key.toLowerCase()));
+
+/** Names of keys that two producers would have: `x` with `b-a` and `x-b` with `a`. */
+function sharedKeyNames(producers: readonly ProducerConfig[]): string[] {
+  const names = producers.flatMap(({ name, keys }) => [
+    ...new Set(keys.map(({ generation }) => `${name}-${generation}`)),
+  ]);
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+}
+
 /** These and `Name`, which parts of a network have. */
 const TAGS_BESIDES = OWN_TAGS.length + 1;
 
@@ -233,9 +244,24 @@ const deploymentRules: readonly Rule<DeploymentConfig>[] = [
       `aws.assumeRole.arn is ${assumeRole?.arn}; its account must be one of aws.accountIds = ${accountIds.join(", ")}, or Terraform stops at every plan`,
   },
   {
-    when: ({ tags }) => OWN_TAGS.some((key) => key in tags),
+    when: ({ tags }) => ownTags(tags).length > 0,
     say: ({ tags }) =>
-      `tags name ${OWN_TAGS.filter((key) => key in tags).join(", ")}; these are set already, to find a deployment's resources by`,
+      `tags name ${ownTags(tags).join(", ")}; ${OWN_TAGS.join(", ")} are set already, to find a deployment's resources by, and IAM takes no keys that differ by case only`,
+  },
+  {
+    when: ({ tags }) => new Set(Object.keys(tags).map((key) => key.toLowerCase())).size < Object.keys(tags).length,
+    say: ({ tags }) => `tags are ${Object.keys(tags).join(", ")}; IAM takes no keys that differ by case only`,
+  },
+  {
+    // The groups are named `<deployment>-delivery-...`.
+    when: ({ name, backend }) => backend === "response-server" && `${name}-`.startsWith("sg-"),
+    say: ({ name }) =>
+      `name is ${name}; EC2 takes no security group whose name begins with sg-, as their ids do: choose another one`,
+  },
+  {
+    when: ({ producers }) => sharedKeyNames(producers).length > 0,
+    say: ({ producers }) =>
+      `producers and their keys give ${sharedKeyNames(producers).join(", ")} more than once: nobody could tell these keys apart`,
   },
   {
     when: ({ tags }) => Object.keys(tags).length + TAGS_BESIDES > limits.TAGS,

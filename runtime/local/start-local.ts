@@ -209,7 +209,10 @@ async function start(
     sqs: queueServer.url,
     dynamodb: table.url,
     region,
-    keys: resources.filter(({ type }) => type === "aws_api_gateway_api_key").map(toKey),
+    // A key that is switched off lets nobody send.
+    keys: resources
+      .filter(({ type, values }) => type === "aws_api_gateway_api_key" && values["enabled"] !== false)
+      .map(toKey),
     queues,
     engine,
     logFolder,

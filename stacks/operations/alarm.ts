@@ -65,6 +65,11 @@ export function raisedAlarms(deployment: DeploymentConfig): string {
   );
 }
 
+/** Seconds as days, rounded down: nobody should count on more. */
+export function days(seconds: number): number {
+  return Math.floor((10 * seconds) / 86_400) / 10;
+}
+
 /** A number as people read it, e.g. `80,000`. */
 export function count(number: number): string {
   return number.toLocaleString("en-US");

@@ -1,7 +1,7 @@
 import type { DeploymentConfig, OperationsConfig, QueueConfig } from "../config.ts";
 import { GROUPS_FOUND_WITHIN } from "../limits.ts";
 import { consumerName, queueName } from "../names.ts";
-import { type Alarm, aws, count, raisedAlarms, typed } from "./alarm.ts";
+import { type Alarm, aws, count, days, raisedAlarms, typed } from "./alarm.ts";
 import { queueMetric } from "./metrics.ts";
 
 /** Whether what is in a queue leaves it. Lambda polls each queue all the time, so its metrics are there all the time. */
@@ -21,7 +21,7 @@ export function queueAlarms(
       every: 60,
       bad: [3, 3],
       missing: "good",
-      means: `The oldest message of ${queue.name} has waited ${count(oldestMessageSeconds)} s: its group, or all of them, are delivered too slowly or not at all. Nothing is lost before the queue's retention of ${queue.retentionSeconds / 86_400} days.`,
+      means: `The oldest message of ${queue.name} has waited ${count(oldestMessageSeconds)} s: its group, or all of them, are delivered too slowly or not at all. Nothing is lost before the queue's retention of ${days(queue.retentionSeconds)} days.`,
       first: [
         "First, see why groups wait:",
         typed(

@@ -1,6 +1,6 @@
 import type { DeploymentConfig, QueueConfig } from "../config.ts";
 import { deadLetterName } from "../names.ts";
-import { type Alarm, ops, typed } from "./alarm.ts";
+import { type Alarm, days as daysOf, ops, typed } from "./alarm.ts";
 import { parkedGroups, queueMetric } from "./metrics.ts";
 
 /** Whether messages wait for a person. */
@@ -13,7 +13,7 @@ export function setAsideAlarms(deployment: DeploymentConfig, queue: QueueConfig)
  * everyone but SQS, which drops it at the end of its retention.
  */
 function deadLetters(deployment: DeploymentConfig, queue: QueueConfig): Alarm {
-  const days = queue.deadLetterRetentionSeconds / 86_400;
+  const days = daysOf(queue.deadLetterRetentionSeconds);
   const why =
     queue.failurePolicy === "park"
       ? `Messages are in the dead-letter queue of ${queue.name}, which parks now: they were put there by hand, or before its policy changed.`

@@ -76,6 +76,8 @@ function statements(deployment: DeploymentConfig, account: string, topic: string
 }
 
 const PUNCTUATION: Readonly<Record<string, string>> = {
+  // Doubled, so that two addresses never give one name: ops.alarm@ and ops-dot-alarm@.
+  "-": "--",
   "@": "-at-",
   ".": "-dot-",
   _: "-low-",
@@ -88,5 +90,5 @@ const PUNCTUATION: Readonly<Record<string, string>> = {
  * in the configuration means nothing, and one that is taken out takes no other with it.
  */
 function addressId(email: string): string {
-  return email.replaceAll(/[^A-Za-z0-9-]/g, (character) => PUNCTUATION[character] ?? "-");
+  return email.replaceAll(/[^A-Za-z0-9]/g, (character) => PUNCTUATION[character] ?? `-u${character.codePointAt(0)}-`);
 }
