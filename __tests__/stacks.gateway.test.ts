@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { type DeploymentInput, parseDeployment } from "../stacks/config.ts";
 import { GatewayStack } from "../stacks/gateway-stack.ts";
 import { MessagingStack } from "../stacks/messaging-stack.ts";
 import { MANAGED_POLICIES, PUBLIC_STATEMENTS } from "../stacks/wildcards.ts";
-import { type EmittedStack, json, resource, resources, stackSchema, synth } from "./helpers/emitted.ts";
+import { type EmittedStack, json, readEmitted, resource, resources, synth } from "./helpers/emitted.ts";
 
 const emitted = synth();
 const dev = emitted.stack("dev-gateway");
@@ -39,8 +39,7 @@ function declare(change: Partial<DeploymentInput>) {
 
 function emit(app: App, part: "messaging" | "gateway"): EmittedStack {
   app.synth();
-  const file = join(outdir, "stacks", `test-${part}`, "cdk.tf.json");
-  return stackSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  return readEmitted(outdir).stack(`test-${part}`);
 }
 
 function stacksOf(change: Partial<DeploymentInput>) {

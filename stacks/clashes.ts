@@ -1,5 +1,5 @@
 import type { DeploymentConfig } from "./config.ts";
-import { deadLetterName, queueName } from "./names.ts";
+import { deadLetterName, queueName, workspaceName } from "./names.ts";
 
 /** What only one deployment of an app may have. */
 interface Clash {
@@ -74,7 +74,7 @@ const madeZone = ({ gateway }: DeploymentConfig) =>
 const workspaces = ({ name, terraformCloud }: DeploymentConfig) =>
   terraformCloud === undefined
     ? undefined
-    : `${terraformCloud.hostname} ${terraformCloud.organization} ${terraformCloud.workspacePrefix}${name}`;
+    : `${terraformCloud.hostname} ${terraformCloud.organization} ${workspaceName(terraformCloud, name)}`;
 
 function sharedQueues(deployment: DeploymentConfig, other: DeploymentConfig): string[] {
   const taken = new Set(sqsNames(other));

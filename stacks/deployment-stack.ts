@@ -10,6 +10,7 @@ import {
 } from "cdktf";
 import type { Construct, Node } from "constructs";
 import type { DeploymentConfig } from "./config.ts";
+import { workspaceName } from "./names.ts";
 
 /** What a stack of a deployment has in common with its siblings: name, state, provider, tags, readable addresses. */
 export abstract class DeploymentStack extends TerraformStack {
@@ -51,9 +52,9 @@ export abstract class DeploymentStack extends TerraformStack {
       new LocalBackend(this, { path: `../../../${stack}.tfstate` });
       return;
     }
-    const { organization, hostname, project, workspacePrefix } = terraformCloud;
+    const { organization, hostname, project } = terraformCloud;
     // By name, never by tag: another stack can read the state of a named workspace only.
-    const workspaces = new NamedCloudWorkspace(`${workspacePrefix}${stack}`, project);
+    const workspaces = new NamedCloudWorkspace(workspaceName(terraformCloud, stack), project);
     new CloudBackend(this, { organization, hostname, workspaces });
   }
 

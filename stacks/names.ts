@@ -89,6 +89,11 @@ export function logGroupPrefixes(deployment: Named): readonly string[] {
   return [`/aws/lambda/${deployment.name}-`, `/aws/apigateway/${deployment.name}-`];
 }
 
+/** The name of a stack's workspace in Terraform Cloud. @param stack its name, e.g. `prod-messaging` */
+export function workspaceName({ workspacePrefix }: { readonly workspacePrefix: string }, stack: string): string {
+  return `${workspacePrefix}${stack}`;
+}
+
 /** Where the deployment's own metrics are in CloudWatch, i.e. those that are made of the consumer's log lines. */
 export function metricNamespace(deployment: Named): string {
   return `FifoGateway/${deployment.name}`;

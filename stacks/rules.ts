@@ -3,7 +3,7 @@ import type { DeploymentConfig, ProducerConfig, QueueConfig } from "./config.ts"
 import { consumerEnvironment } from "./delivery/consumer-environment.ts";
 import { backendUrlOf, isNetwork } from "./delivery/network-plan.ts";
 import * as limits from "./limits.ts";
-import { consumerRoleName, deadLetterName, parkingLotName, queueName } from "./names.ts";
+import { consumerRoleName, deadLetterName, parkingLotName, queueName, workspaceName } from "./names.ts";
 import { notedReads } from "./noted-reads.ts";
 
 /** A rule between values: what it looks at, when it is broken, and what to say then. */
@@ -166,7 +166,7 @@ const resourcePolicyCharacters = (ranges: readonly string[]) =>
 const accountOf = (arn: string) => arn.split(":")[4] ?? "";
 
 const longestWorkspace = ({ name, terraformCloud }: DeploymentConfig) =>
-  terraformCloud === undefined ? "" : `${terraformCloud.workspacePrefix}${name}-operations`;
+  terraformCloud === undefined ? "" : workspaceName(terraformCloud, `${name}-operations`);
 
 const deploymentRules: readonly Rule<DeploymentConfig>[] = [
   {
@@ -311,6 +311,8 @@ function isBroken<T extends object>(
   deployment: DeploymentConfig,
   refused: readonly string[],
 ): boolean {
+  // Usually: what a rule looks at matters only where something was refused.
+  if (refused.length === 0) return when(subject, deployment);
   const reads = new Set<string>();
   const note = (read: string) => void reads.add(read);
   if (!when(notedReads(subject, path, note), notedReads(deployment, "", note))) return false;

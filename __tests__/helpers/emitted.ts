@@ -8,7 +8,7 @@ export const projectRoot = join(import.meta.dirname, "..", "..");
 
 const argumentsSchema = z.record(z.string(), z.unknown());
 
-export const stackSchema = z.object({
+const stackSchema = z.object({
   terraform: z.object({
     backend: argumentsSchema.optional(),
     cloud: argumentsSchema.optional(),

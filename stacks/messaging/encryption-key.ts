@@ -4,6 +4,7 @@ import { KmsKey } from "@cdktf/provider-aws/lib/kms-key/index.js";
 import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
 import { encryptionKeyAlias, executionLogGroup, logGroupPrefixes } from "../names.ts";
+import { forAlarmsOf } from "../policy-statements.ts";
 import type { ServiceRole } from "../role.ts";
 import { KEY_POLICY_STATEMENTS } from "../wildcards.ts";
 
@@ -91,16 +92,7 @@ function statements(deployment: DeploymentConfig, account: string): object[] {
     // To send to a topic, CloudWatch needs the topic's key as well.
     ...(deployment.operations === undefined
       ? []
-      : [
-          allow(
-            "SendAlarms",
-            { Service: "cloudwatch.amazonaws.com" },
-            {
-              StringEquals: { "aws:SourceAccount": account },
-              ArnLike: { "aws:SourceArn": `arn:aws:cloudwatch:${region}:${account}:alarm:${deployment.name}-*` },
-            },
-          ),
-        ]),
+      : [allow("SendAlarms", { Service: "cloudwatch.amazonaws.com" }, forAlarmsOf(deployment, account))]),
   ];
 }
 

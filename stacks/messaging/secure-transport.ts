@@ -2,6 +2,7 @@ import type { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue/index.js";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy/index.js";
 import type { ITerraformDependable } from "cdktf";
 import type { Construct } from "constructs";
+import { refusedByPlainHttp } from "../policy-statements.ts";
 
 /**
  * Refuses whoever speaks plain HTTP to a queue, whatever they may do otherwise (SQS, "Security best practices": enforce
@@ -19,16 +20,7 @@ export function refusePlainHttp(
     queueUrl: queue.url,
     policy: JSON.stringify({
       Version: "2012-10-17",
-      Statement: [
-        {
-          Sid: "RefusePlainHttp",
-          Effect: "Deny",
-          Principal: "*",
-          Action: "sqs:*",
-          Resource: queue.arn,
-          Condition: { Bool: { "aws:SecureTransport": "false" } },
-        },
-      ],
+      Statement: [refusedByPlainHttp("sqs:*", queue.arn)],
     }),
     ...(after.length === 0 ? {} : { dependsOn: after }),
   });

@@ -5,7 +5,8 @@ import { SnsTopicSubscription } from "@cdktf/provider-aws/lib/sns-topic-subscrip
 import { Construct } from "constructs";
 import type { DeploymentConfig } from "../config.ts";
 import type { EncryptionKey } from "../messaging/encryption-key.ts";
-import { alarmName, alarmTopicName } from "../names.ts";
+import { alarmTopicName } from "../names.ts";
+import { forAlarmsOf, refusedByPlainHttp } from "../policy-statements.ts";
 
 interface AlarmTopicProps {
   readonly deployment: DeploymentConfig;
@@ -57,21 +58,9 @@ function statements(deployment: DeploymentConfig, account: string, topic: string
       Principal: { Service: "cloudwatch.amazonaws.com" },
       Action: "sns:Publish",
       Resource: topic,
-      Condition: {
-        StringEquals: { "aws:SourceAccount": account },
-        ArnLike: {
-          "aws:SourceArn": `arn:aws:cloudwatch:${deployment.region}:${account}:alarm:${alarmName(deployment, "*")}`,
-        },
-      },
+      Condition: forAlarmsOf(deployment, account),
     },
-    {
-      Sid: "RefusePlainHttp",
-      Effect: "Deny",
-      Principal: "*",
-      Action: "sns:Publish",
-      Resource: topic,
-      Condition: { Bool: { "aws:SecureTransport": "false" } },
-    },
+    refusedByPlainHttp("sns:Publish", topic),
   ];
 }
 
