@@ -646,6 +646,12 @@ describe("a single value is refused with field, value and what was expected", ()
       problems(big).join(),
       /^gateway\.firewall\.requestsPerAddress: .*; received a bigint that is no JSON$/,
     );
+    // @ts-expect-error: the type refuses it as well
+    const called: Partial<DeploymentInput> = { tracing: () => true, tags: { Deployment: "mine" } };
+    assert.deepEqual(
+      problems(called).map((problem) => /^\w+/.exec(problem)?.[0]),
+      ["tracing", "tags"],
+    );
   });
   test("a name that JavaScript has everywhere", () => {
     assert.match(problems({ queues: [{ name: "constructor" }] }).join(), /^queues\.0\.name: any name but constructor/);

@@ -443,22 +443,22 @@ function told(issue: z.core.$ZodIssue, input: unknown): string[] {
 
 /** The rules that the rest breaks, with defaults in the place of values that were refused and that none of these rules looks at. */
 function rulesBesides(input: DeploymentInput, issues: readonly z.core.$ZodIssue[]): string[] {
-  const refused = issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : [issue.path],
-  );
-  const rest: unknown = structuredClone(input);
-  for (const path of refused) {
-    const holder = valueAt(rest, path.slice(0, -1));
-    const key = path.at(-1);
-    if (key !== undefined && isObject(holder)) Reflect.deleteProperty(holder, key);
-  }
-  const parsed = deploymentSchema.safeParse(rest);
-  return parsed.success
-    ? brokenRules(
-        parsed.data,
-        refused.map((path) => path.join(".")),
-      )
-    : [];
+  const refused = issues
+    .flatMap((issue) =>
+      issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : [issue.path],
+    )
+    .map((path) => path.join("."));
+  const parsed = deploymentSchema.safeParse(without(input, new Set(refused), ""));
+  return parsed.success ? brokenRules(parsed.data, refused) : [];
+}
+
+/** A copy without the fields at these paths. What stands in a list stays, since others would move up. */
+function without(value: unknown, paths: ReadonlySet<string>, at: string): unknown {
+  const below = (key: PropertyKey) => (at === "" ? String(key) : `${at}.${String(key)}`);
+  if (Array.isArray(value)) return value.map((item: unknown, index) => without(item, paths, below(index)));
+  if (!isObject(value)) return value;
+  const kept = Object.entries(value).filter(([key]) => !paths.has(below(key)));
+  return Object.fromEntries(kept.map(([key, item]) => [key, without(item, paths, below(key))]));
 }
 
 function received(input: unknown, path: readonly PropertyKey[]): string {
