@@ -120,6 +120,51 @@ test("a replay whose repetition lands after SQS's five minutes lets nothing over
     settled: true,
   }));
 
+test("with onFailure continue, the end of a budget frees a place when it is that message's turn, before sendMany tells", () =>
+  keepsItsPromises({
+    maxBatchSize: 1,
+    maxPending: 3,
+    onFailure: "continue",
+    fates: [[{ kind: "hang", lands: "never" }]],
+    steps: [
+      { do: "sendMany", groups: ["a", "b"] },
+      { do: "send", group: "c" },
+      { do: "sendWhenReady", group: "d" },
+      // The first budget is over, and the slot is still another one's.
+      { do: "pass", milliseconds: 245_000 },
+      { do: "pass", milliseconds: 30_000 },
+      // One place is left of the two that became free.
+      { do: "send", group: "d" },
+      { do: "send", group: "d" },
+    ],
+  }));
+
+test("with onFailure continue, the end of a budget frees a place, also when the rest of its sendMany goes on", () =>
+  keepsItsPromises({
+    maxBatchSize: 1,
+    maxPending: 2,
+    onFailure: "continue",
+    fates: [[{ kind: "hang", lands: "never" }]],
+    steps: [
+      { do: "sendMany", groups: ["a", "b"] },
+      { do: "pass", milliseconds: 240_000 },
+      { do: "send", group: "c" },
+      { do: "send", group: "d" },
+    ],
+  }));
+
+test("with onFailure continue, a group whose message was taken back is at rest when the wait before its retry is over", () =>
+  keepsItsPromises({
+    onFailure: "continue",
+    fates: [[{ kind: "storm", seconds: 45 }]],
+    steps: [
+      { do: "send", group: "a" },
+      { do: "pass", milliseconds: 0 },
+      { do: "abort", back: 0 },
+    ],
+    settled: true,
+  }));
+
 test("an answer that never ends is timed out, also when the garbage was collected meanwhile", {
   timeout: 10_000,
 }, async (t) => {

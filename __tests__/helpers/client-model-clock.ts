@@ -50,7 +50,8 @@ export function modelClock(underWay: () => string): ModelClock {
     now: () => now,
     after(milliseconds, wake) {
       const timer = Symbol("timer");
-      timers.set(timer, { at: now + milliseconds, wake });
+      // In whole milliseconds, as real timers are: of fractions, two sums that should be the same differ in the last digit.
+      timers.set(timer, { at: now + Math.ceil(milliseconds), wake });
       return () => timers.delete(timer);
     },
     pending: () => timers.size,

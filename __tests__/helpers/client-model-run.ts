@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { getEventListeners } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { openFifoClient } from "../../sdk/client/src/client.ts";
@@ -13,7 +14,7 @@ import {
   type SendResult,
   type UnsentMessage,
 } from "../../sdk/client/src/index.ts";
-import { parseOptions, type RequestEvent, type ResponseEvent } from "../../sdk/client/src/options.ts";
+import { parseOptions, type RequestEvent, type ResponseEvent, type RetryEvent } from "../../sdk/client/src/options.ts";
 import { API_KEY } from "./client-gateway.ts";
 import { modelClock } from "./client-model-clock.ts";
 import { add, type Entry, type Fate, type Site, type serveModelGateway } from "./client-model-gateway.ts";
@@ -28,6 +29,8 @@ interface Sent {
   readonly groupId: string;
   readonly id: string;
   readonly signal: AbortController;
+  /** How many the client kept when it was sent. */
+  keptBefore: number;
   /**
    * `failed`: it failed and keeps its group paused. `given-up`: it failed, and the group goes on without it. `unsent`: no
    * request was made for it.
@@ -129,11 +132,12 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   };
   /** Nobody is before its turn: everything earlier of the group is settled, and none of it can still land. */
   const checkTurn = ({ n, groupId, deduplicationId }: Entry) => {
+    seeGivenUp();
     const own = messages[n];
     must(own?.id === deduplicationId && own.groupId === groupId, `${n} came as ${groupId} ${deduplicationId}`);
     for (const other of messages.slice(0, n)) {
       if (other.groupId !== groupId || other.phase === "accepted") continue;
-      const settled = other.phase === "unsent" || other.phase === "given-up" || other.many;
+      const settled = other.phase === "unsent" || other.phase === "given-up";
       must(settled, `${n} is sent while ${other.n} is ${other.phase}`);
       must(clock.now() >= other.landsUntil || other.phase === "failed", `${n} is sent while ${other.n} can still land`);
     }
@@ -161,6 +165,26 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   };
 
   const requestStarted = new Map<string, number>();
+  /** When the last wait before a retry ends: its group waits for that long also when nothing is left to be tried again. */
+  let retriesUntil = 0;
+  /** Too little is left of its budget for another attempt. */
+  const budgetIsOver = ({ startedAt }: Sent) => {
+    const { attemptTimeoutMilliseconds, retryBudgetMilliseconds: budget } = plan;
+    return (
+      startedAt !== undefined && clock.now() > startedAt + budget - Math.min(attemptTimeoutMilliseconds, budget / 10)
+    );
+  };
+  /**
+   * With `onFailure: "continue"`, a message whose budget ends while it waits for a slot fails without a hook, and its place
+   * is free long before `sendMany` tells: once all the others have settled. But the client lets go of its signal.
+   */
+  const seeGivenUp = () => {
+    if (plan.onFailure === "pause") return;
+    for (const one of messages) {
+      if (one.phase !== "pending" || inFlight.has(one.id) || !budgetIsOver(one)) continue;
+      if (getEventListeners(one.signal.signal, "abort").length === 0) one.phase = "given-up";
+    }
+  };
   const hooks = {
     onRequest({ messages: some }: RequestEvent) {
       add(flying, some[0]?.deduplicationId ?? "", 1);
@@ -172,7 +196,10 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
         must(attempt === before + 1 || benign, `attempt ${attempt} of ${deduplicationId} after ${before}`);
         requestStarted.set(deduplicationId, attempt);
         const one = byId.get(deduplicationId);
-        if (one) one.startedAt ??= clock.now();
+        if (!one) continue;
+        must(one.phase === "pending", `a request begins for ${one.n}, which is ${one.phase}`);
+        must(benign || !budgetIsOver(one), `a request begins for ${one.n}, whose budget is over`);
+        one.startedAt ??= clock.now();
       }
     },
     onResponse({ messages: some, status }: ResponseEvent) {
@@ -198,8 +225,9 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
         }
       }
     },
-    onRetry({ messages: some }: RequestEvent) {
+    onRetry({ messages: some, delayMilliseconds }: RetryEvent) {
       happened("retry");
+      retriesUntil = Math.max(retriesUntil, clock.now() + Math.ceil(delayMilliseconds));
       for (const { deduplicationId } of some) {
         const one = byId.get(deduplicationId);
         if (one?.phase === "given-up") one.phase = "pending";
@@ -268,7 +296,10 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   let ending: readonly Sent[] | undefined;
   let closes = 0;
   let closesDone = 0;
-  const kept = () => messages.filter(({ phase }) => phase === "pending" || phase === "failed");
+  const kept = () => {
+    seeGivenUp();
+    return messages.filter(({ phase }) => phase === "pending" || phase === "failed");
+  };
 
   /** All promises that the client has given, with their names. */
   const unsettled = new Map<Promise<unknown>, string>();
@@ -286,6 +317,7 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
       groupId,
       id: `id-${n}`,
       signal: new AbortController(),
+      keptBefore: 0,
       phase: "pending",
       outcome: undefined,
       promise: Promise.resolve(),
@@ -306,20 +338,20 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   };
 
   /** What the client refuses at once. */
-  const refusedAtOnce = ({ n, groupId }: Sent, before: number) =>
+  const refusedAtOnce = ({ n, groupId, keptBefore }: Sent) =>
     closed ||
-    before >= plan.maxPending ||
+    keptBefore >= plan.maxPending ||
     messages.some((one) => one.groupId === groupId && one.phase === "failed") ||
     (plan.checks.length > 0 && checkOf(plan.checks, n).kind === "refuse");
 
   /** Takes down what the caller is told. */
-  const follow = (one: Sent, promise: Promise<SendResult>, keptBefore: number) => {
+  const follow = (one: Sent, promise: Promise<SendResult>) => {
     one.phase = "pending";
     one.promise = watch(`${one.groupId}${one.n}`, promise);
     const { resumes } = one;
     promise.then(
       (result) => accepted(one, result),
-      (error: unknown) => failed(one, error, keptBefore, resumes),
+      (error: unknown) => failed(one, error, resumes),
     );
   };
   const accepted = (one: Sent, { messageId, sequenceNumber, deduplicationId }: SendResult) => {
@@ -336,7 +368,7 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
     );
     must(there && deduplicationId === one.id, `${one.n} is said to be in the queue`);
   };
-  const failed = (one: Sent, error: unknown, keptBefore: number, resumes = 0) => {
+  const failed = (one: Sent, error: unknown, resumes = 0) => {
     if (!isFifoClientError(error)) return must(false, `${one.n} failed with ${inspect(error)}`);
     note(`told: ${one.n} ${error.code} ${error.outcome}`);
     happened(`${error.name} ${error.code} ${error.outcome}`);
@@ -365,7 +397,8 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
     } else if (error.code === "ABORTED") {
       must(one.signal.signal.aborted || closed, `${one.n} was not aborted`);
     } else if (error.code === "CLOSED") must(closed, `${one.n} is closed, the client is not`);
-    else if (error.code === "TOO_MANY_PENDING") must(keptBefore >= plan.maxPending, `${keptBefore} are too many`);
+    else if (error.code === "TOO_MANY_PENDING")
+      must(one.keptBefore >= plan.maxPending, `${one.keptBefore} are too many`);
     else if (error.code === "INVALID_PAYLOAD") {
       one.refused = true;
       must(checkOf(plan.checks, one.n).kind.startsWith("refuse"), `${one.n} was not refused by the schema`);
@@ -375,10 +408,11 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   const send = (groupId: string) => {
     const before = kept().length;
     const one = create(groupId);
+    one.keptBefore = before;
     note(`send ${groupId}${one.n}`);
     const { id: deduplicationId, signal } = one;
-    follow(one, client.send(groupId, { n: one.n }, { deduplicationId, signal: signal.signal }), before);
-    if (refusedAtOnce(one, before)) leaveUnsent(one);
+    follow(one, client.send(groupId, { n: one.n }, { deduplicationId, signal: signal.signal }));
+    if (refusedAtOnce(one)) leaveUnsent(one);
   };
   const sendMany = (groups: readonly string[]) => {
     let before = kept().length;
@@ -397,12 +431,13 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
     );
     for (const one of some) {
       one.promise = promise;
-      if (refusedAtOnce(one, before)) leaveUnsent(one);
+      one.keptBefore = before;
+      if (refusedAtOnce(one)) leaveUnsent(one);
       else before += 1;
     }
-    void tellMany(some, promise, before);
+    void tellMany(some, promise);
   };
-  const tellMany = async (some: readonly Sent[], promise: Promise<SendResult[]>, keptBefore: number) => {
+  const tellMany = async (some: readonly Sent[], promise: Promise<SendResult[]>) => {
     try {
       const results = await promise;
       must(results.length === some.length, "sendMany results");
@@ -417,7 +452,7 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
         const { deduplicationId } = errors[at];
         const named = deduplicationId === one.id || /^(CLOSED|TOO_MANY_PENDING)$/.test(errors[at].code);
         must(named, `${deduplicationId} failed, not ${one.id}`);
-        failed(one, errors[at], keptBefore);
+        failed(one, errors[at]);
       }
     }
   };
@@ -434,7 +469,7 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
     }
     const promise = how === "replay" ? client.resume(groupId, "replay") : client.resume(groupId, "skip");
     void watch<unknown>(`resume ${groupId}`, promise);
-    if (one && how === "replay") follow(one, promise as Promise<SendResult>, 0);
+    if (one && how === "replay") follow(one, promise as Promise<SendResult>);
     else if (one) {
       one.phase = "given-up";
       promise.catch((error: Error) => must(false, `skip failed with ${error}`));
@@ -516,11 +551,12 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   const sendWhenReady = async (groupId: string) => {
     try {
       await watch("ready", client.ready());
-      must(kept().length < plan.maxPending || plan.onFailure === "continue", "ready, and there is no room");
+      must(kept().length < plan.maxPending, "ready, and there is no room");
       send(groupId);
     } catch (error) {
       const code = isFifoClientError(error) ? error.code : inspect(error);
-      must(code === "CLOSED" || code === "TOO_MANY_PENDING", `ready failed with ${code}`);
+      const full = kept().length >= plan.maxPending && kept().every(({ phase }) => phase === "failed");
+      must(code === "CLOSED" ? closed : code === "TOO_MANY_PENDING" && full, `ready failed with ${code}`);
     }
   };
   const flush = async () => {
@@ -595,6 +631,13 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
     const paused = client.pausedGroups().map(({ groupId }) => groupId);
     const expected = messages.filter(({ phase }) => phase === "failed").map(({ groupId }) => groupId);
     must(paused.toSorted().join() === expected.toSorted().join(), `paused are ${paused}, not ${expected}`);
+    seeGivenUp();
+    for (const { n, phase, outcome, promise } of messages) {
+      if (phase !== "given-up" || outcome !== undefined) continue;
+      // With the others of its sendMany.
+      const waits = messages.some((other) => other.promise === promise && other.phase === "pending");
+      must(waits, `${n} is given up, its caller was not told`);
+    }
   };
 
   using overlaps = watchOverlaps(gateway.endpoint, name);
@@ -611,7 +654,7 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   };
   if (plan.settled) {
     await settleAll();
-    await clock.pass(GATEWAY_TIMEOUT_MILLISECONDS);
+    await clock.pass(Math.max(GATEWAY_TIMEOUT_MILLISECONDS, retriesUntil - clock.now()));
     checkIdle();
     const { activeGroups } = client;
     must(closed || activeGroups === client.pausedGroups().length, `${activeGroups} groups are active`);
@@ -635,7 +678,7 @@ async function run(gateway: Gateway, plan: Plan, log: string[], happened: Happen
   for (const one of again) {
     happened("sent again");
     note(`send again ${one.groupId}${one.n}`);
-    follow(one, next.send(one.groupId, { n: one.n }, { deduplicationId: one.id }), 0);
+    follow(one, next.send(one.groupId, { n: one.n }, { deduplicationId: one.id }));
   }
   await settleAll();
   for (const { n, phase } of again) must(phase === "accepted", `${n} sent again is ${phase}`);
