@@ -1,55 +1,15 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { splitLocal } from "../sdk/ops/src/commands/argv.ts";
 import { connect } from "../sdk/ops/src/connection.ts";
 import * as ops from "../sdk/ops/src/names.ts";
 import { age, visible } from "../sdk/ops/src/output.ts";
 import * as stacks from "../stacks/names.ts";
+import { fifoOps, startFifoOps } from "./helpers/ops-command.ts";
 import { startOpsConsumer } from "./helpers/ops-consumer.ts";
 import { startOpsWorld } from "./helpers/ops-world.ts";
 import { startBackend } from "./helpers/scripted-backend.ts";
-
-const cli = join(import.meta.dirname, "../sdk/ops/src/cli.ts");
-
-/** Compiled once for all runs: they are a second each otherwise. */
-const compileCache = mkdtempSync(join(tmpdir(), "ops-cli-"));
-after(() => rmSync(compileCache, { recursive: true, force: true }));
-
-interface Ran {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Starts the command as a script would: no terminal, nothing of AWS in its environment but what is given. */
-function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const quiet = { PATH: process.env.PATH, HOME: "/nowhere", AWS_EC2_METADATA_DISABLED: "true" };
-  const child = spawn(process.execPath, [cli, ...args], {
-    env: { ...quiet, NODE_COMPILE_CACHE: compileCache, ...env },
-    stdio: "pipe",
-  });
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const ran = async (): Promise<Ran> => {
-    const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-    return { code, out, err };
-  };
-  return { child, ran: ran() };
-}
-
-function fifoOps(
-  args: readonly string[],
-  options: { input?: string | Uint8Array; env?: Record<string, string> } = {},
-): Promise<Ran> {
-  const { child, ran } = start(args, options.env);
-  child.stdin.end(options.input ?? "");
-  return ran;
-}
 
 test("names queues and table as the stacks do", () => {
   const deployment = { name: "dev" };
@@ -253,7 +213,7 @@ test("a replay that outlasts the wait exits with 3, says that it goes on, and is
 test("Ctrl-C ends the wait and not the replay", async () => {
   await using world = await startOpsWorld();
   await world.park("10", 1);
-  const { child, ran } = start(["parked", "replay", "queue-2", "10", "--local", world.folder]);
+  const { child, ran } = startFifoOps(["parked", "replay", "queue-2", "10", "--local", world.folder]);
   while ((await world.waiting("queue-2")) < 1) await sleep(5);
   child.kill("SIGINT");
   const { code, out } = await ran;

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 
 // npm run bench [-- NAME...]: every bench in a process of its own, one after the other, since they share two cores.
 
-const benches = ["synth", "bundle", "consumer", "queue", "path", "park", "client"] as const;
+const benches = ["synth", "bundle", "consumer", "queue", "path", "park", "client", "plan"] as const;
 const { positionals } = parseArgs({ allowPositionals: true });
 const unknown = positionals.filter((name) => !benches.some((bench) => bench === name));
 if (unknown.length > 0) {

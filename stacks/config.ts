@@ -355,7 +355,8 @@ const deploymentSchema = z.strictObject({
   /**
    * Whose key encrypts what is stored. `aws-managed`: keys that AWS keeps, at no cost. `customer-managed`: a KMS key of this
    * deployment, for queues, table, logs, the function's environment, the response server's disk and the alarms' topic; who reads
-   * messages then needs `kms:Decrypt` on it, operators included. @default "aws-managed"
+   * messages then needs `kms:Decrypt` on it, operators included. Going back destroys the key while the table still uses it, since the
+   * provider leaves a table's key as it is where none is named: see docs/plan-review.md. @default "aws-managed"
    */
   encryption: z.enum(["aws-managed", "customer-managed"]).default("aws-managed"),
   /** Alarms, and a dashboard that reads along the path. @default none */

@@ -21,6 +21,8 @@ export type OpsErrorCode =
   | "NOT_DEAD_LETTERED"
   /** A payload that the queue or the consumer would refuse. */
   | "PAYLOAD_REFUSED"
+  /** What should be a plan of Terraform's is none. */
+  | "PLAN_UNREADABLE"
   /** AWS refused a call, or could not be reached. */
   | "ACCESS_DENIED"
   | "AWS_FAILED";
@@ -31,6 +33,8 @@ export const EXIT = {
   failed: 1,
   /** A usage error, or nothing was done since it was not confirmed. */
   usage: 2,
+  /** A plan has risks at or above `--fail-on`. There, a usage error is 1, so that 2 means this alone. */
+  risky: 2,
   /** The verb was sent and goes on; its effect was not seen in time. */
   timedOut: 3,
   /** A replay stopped at a message that was refused again. */

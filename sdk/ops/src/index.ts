@@ -16,3 +16,4 @@ export {
 } from "./parked/replay.ts";
 export { type DiscardedSummary, readPayload, type Shown, show } from "./parked/show.ts";
 export type { WaitOptions } from "./parked/wait.ts";
+export * from "./plan/index.ts";

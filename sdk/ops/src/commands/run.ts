@@ -82,6 +82,31 @@ export function run<Arguments extends readonly unknown[], Options extends Common
   };
 }
 
+/** What a verb runs with that needs no deployment. */
+export interface Offline<Options> {
+  readonly output: Output;
+  readonly options: Options;
+}
+
+/** The same of a verb that needs no deployment. Where it succeeds it exits with what it says, otherwise with 1, a usage error included. */
+export function runOffline<Arguments extends readonly unknown[], Options extends Pick<CommonOptions, "json">>(
+  args: z.ZodType<Arguments>,
+  options: z.ZodType<Options>,
+  verb: (context: Offline<Options>, ...args: Arguments) => Promise<number>,
+): (...given: readonly unknown[]) => Promise<void> {
+  return async (...given) => {
+    const [parsedArgs, parsed] = [args.parse(given.slice(0, -2)), options.parse(given.at(-2))];
+    const output = createOutput(parsed.json === true);
+    try {
+      process.exitCode = await verb({ output, options: parsed }, ...parsedArgs);
+    } catch (error) {
+      if (!(error instanceof OpsError)) throw error;
+      output.fail(error.code, error.message);
+      process.exitCode = EXIT.failed;
+    }
+  };
+}
+
 /** An option's parser. @example wholeNumber(1, 1_000) */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -1,0 +1,124 @@
+import { type Change, isSame, shown, stays, was, will } from "../change.ts";
+import type { Finding, NotKnown, Rule } from "../risk.ts";
+import { blocks, differing } from "./comparison.ts";
+
+/** What can happen to what keeps messages secret at rest. */
+export const encryptionRules: readonly Rule[] = [
+  {
+    id: "encryption-off",
+    types: ["aws_sqs_queue"],
+    look: (change) => {
+      if (!stays(change)) return [];
+      const [key, managed] = [will(change, "kms_master_key_id"), will(change, "sqs_managed_sse_enabled")];
+      if (!key.known) return unknownKey(change, "kms_master_key_id");
+      const [hadKey, hasKey] = [was(change, "kms_master_key_id"), key.value].map(isOwnKey);
+      if (!managed.known && !hasKey) return unknownKey(change, "sqs_managed_sse_enabled");
+      const isManaged = (managed.known && managed.value === true) || !isSame(key.value, undefined);
+      if (hasKey || (!hadKey && (isManaged || was(change, "sqs_managed_sse_enabled") !== true))) return [];
+      return [
+        weaker(
+          `queue ${String(was(change, "name")).replace(/\.fifo$/, "")}`,
+          isManaged,
+          differences(change, ["kms_master_key_id", "sqs_managed_sse_enabled"]),
+        ),
+      ];
+    },
+  },
+  {
+    id: "encryption-off",
+    types: ["aws_dynamodb_table"],
+    look: (change) => {
+      if (!stays(change)) return [];
+      const after = will(change, "server_side_encryption");
+      if (!after.known) return unknownKey(change, "server_side_encryption");
+      const [before, next] = [
+        blocks(change.before, "server_side_encryption")[0],
+        blocks(change.after, "server_side_encryption")[0],
+      ];
+      const level = (block: typeof before) =>
+        block?.["enabled"] !== true ? 0 : isSame(block["kms_key_arn"], undefined) ? 1 : 2;
+      if (level(next) >= level(before)) return [];
+      const names = [
+        "AWS's own key, which cannot be taken away from anyone",
+        "AWS's key of this account",
+        "the deployment's key",
+      ];
+      const reason = `server_side_encryption: ${names[level(before)]} -> ${names[level(next)]}`;
+      return [
+        {
+          ...weaker(`parking lot ${was(change, "name")}`, true, reason),
+          lost: `${SAY}; backups and earlier moments need the old key`,
+        },
+      ];
+    },
+  },
+  {
+    id: "encryption-off",
+    types: ["aws_sns_topic", "aws_cloudwatch_log_group", "aws_lambda_function"],
+    look: (change) => {
+      if (!stays(change)) return [];
+      const attribute =
+        { aws_sns_topic: "kms_master_key_id", aws_cloudwatch_log_group: "kms_key_id" }[change.type] ?? "kms_key_arn";
+      const after = will(change, attribute);
+      if (!after.known) return unknownKey(change, attribute);
+      if (!isOwnKey(was(change, attribute)) || isOwnKey(after.value)) return [];
+      const isAws = !isSame(after.value, undefined);
+      const label = `${change.type.replace("aws_", "").replaceAll("_", " ")} ${was(change, "name") ?? was(change, "function_name")}`;
+      const reason = differing(change, attribute) ?? "";
+      if (change.type !== "aws_sns_topic" || isAws) return [weaker(label, true, reason)];
+      // CloudWatch cannot use AWS's own key for SNS, so without a key of the deployment's the stacks leave it so.
+      const lost = "secrecy at rest of alarms, which hold no message";
+      return [{ severity: "low", what: `${label} is no longer encrypted`, reason, lost, instead: KEEP }];
+    },
+  },
+  {
+    id: "encryption-off",
+    types: ["aws_instance"],
+    look: (change) => {
+      if (change.before === undefined || change.after === undefined || change.action === "none") return [];
+      if (isDiskEncrypted(change.before) !== true || isDiskEncrypted(change.after) !== false) return [];
+      return [weaker("the instance's disk", false, "root_block_device.encrypted true -> false")];
+    },
+  },
+];
+
+const SAY = "the say over who may decrypt, and the record of who did";
+const KEEP = 'keep encryption: "customer-managed"';
+
+/** Not none, and none that AWS keeps for a service (`alias/aws/sqs`). */
+function isOwnKey(key: unknown): boolean {
+  return !isSame(key, undefined) && !String(key).includes("alias/aws/");
+}
+
+function isDiskEncrypted(attributes: Change["before"]): unknown {
+  return blocks(attributes, "root_block_device")[0]?.["encrypted"];
+}
+
+function weaker(label: string, staysEncrypted: boolean, reason: string): Finding {
+  return {
+    severity: staysEncrypted ? "medium" : "high",
+    what: staysEncrypted
+      ? `${label} is encrypted with AWS's key in the place of yours`
+      : `${label} is no longer encrypted`,
+    reason,
+    lost: staysEncrypted
+      ? `${SAY}; what was encrypted before needs the old key`
+      : "secrecy at rest of everything that is written from here on",
+    instead: KEEP,
+  };
+}
+
+function unknownKey(change: Change, attribute: string): NotKnown[] {
+  const had = !isSame(was(change, attribute), undefined);
+  return had ? [{ unknown: attribute, what: "whether it stays encrypted with a key of yours" }] : [];
+}
+
+function differences(change: Change, attributes: readonly string[]): string {
+  return attributes
+    .filter((attribute) => !isSame(was(change, attribute), change.after?.[attribute]))
+    .map(
+      (attribute) =>
+        differing(change, attribute) ?? `${attribute} ${shown(change, attribute, was(change, attribute))} -> none`,
+    )
+    .join(", ");
+}
