@@ -41,10 +41,10 @@ describe("the comment of a review", () => {
       [
         ["producers", "–"],
         ["gateway", "–"],
-        ["queue", "**2 destroyed**"],
+        ["queue", "**2&nbsp;destroyed**"],
         ["consumer", "–"],
         ["backend", "–"],
-        ["dead-letter", "**2 destroyed**"],
+        ["dead-letter", "**2&nbsp;destroyed**"],
         ["parking lot", "–"],
       ],
     );

@@ -55,7 +55,7 @@ export const deliveryScenarios: readonly Scenario[] = [
     parts: ["messaging", "delivery", "gateway"],
     how: "queue-2 taken out of main.ts; all three stacks' plans",
     configure: (base) => ({ ...base, queues: base.queues.slice(0, 1) }),
-    rules: { "queue-lost": "critical", "route-lost": "high", "consumer-stopped": "high", "alarm-silenced": "medium" },
+    rules: { "queue-lost": "critical", "route-lost": "high", "alarm-silenced": "medium" },
   },
   {
     ...dev,

@@ -1,6 +1,15 @@
+import { PATH } from "./hop.ts";
 import type { Review, ReviewedChange } from "./review.ts";
 import type { Risk, Severity } from "./risk.ts";
-import { headline, hopRows, type NotJudgedGroup, notJudgedGroups, type RiskGroup, riskGroups } from "./summary.ts";
+import {
+  type HopRow,
+  headline,
+  hopRows,
+  type NotJudgedGroup,
+  notJudgedGroups,
+  type RiskGroup,
+  riskGroups,
+} from "./summary.ts";
 
 /** Stands at the end of each comment, so that the next run finds it and writes over it. */
 export const COMMENT_MARK = "<!-- fifo-ops plan review -->";
@@ -41,14 +50,25 @@ export function markdown(review: Review): string {
   return fitted(top, risks, end);
 }
 
-/** The path from left to right, as a message travels. */
+/** The path from left to right, as a message travels, and what changes beside it. */
 function hopTable(review: Review): string {
   const rows = hopRows(review);
-  return [
-    tableRow(rows.map(({ hop }) => hop)),
-    tableRow(rows.map(() => ":-:")),
-    tableRow(rows.map(({ counts }) => (counts === "" ? "–" : `**${counts.replaceAll(", ", "<br>")}**`))),
+  const path = rows.filter(isOnPath);
+  const beside = rows.filter((row) => !isOnPath(row)).map(({ hop, counts }) => `${hop} **${counts}**`);
+  const table = [
+    tableRow(path.map(({ hop }) => hop)),
+    tableRow(path.map(() => ":-:")),
+    tableRow(
+      path.map(({ counts }) =>
+        counts === "" ? "–" : `**${counts.replaceAll(" ", "&nbsp;").replaceAll(",&nbsp;", "<br>")}**`,
+      ),
+    ),
   ].join("\n");
+  return beside.length === 0 ? table : `${table}\n\nBeside the path: ${beside.join("; ")}`;
+}
+
+function isOnPath({ hop }: HopRow): boolean {
+  return PATH.some((step) => step === hop);
 }
 
 function tableRow(cells: readonly string[]): string {
@@ -123,11 +143,16 @@ function folded(title: string, lines: readonly string[]): string[] {
   return [`<details><summary>${title}</summary>\n\n${lines.join("\n")}\n\n</details>`];
 }
 
-/** Text in which nothing is Markdown, and nobody is called. */
+/** Text in which nothing is Markdown but commands in backticks, and nobody is called. */
 function prose(words: string): string {
-  return oneLine(words)
-    .replaceAll(/[\\`*_[\]<>|~&]/g, "\\$&")
-    .replaceAll(/[@#]|:(?=\/\/)|www(?=\.)/gi, "$&\u200B");
+  const parts = oneLine(words).split("`");
+  // One that is not closed is none.
+  const last = parts.length % 2 === 0 ? parts.length - 1 : parts.length;
+  return parts.map((part, at) => (at % 2 === 1 && at < last ? code(part) : plain(part))).join("");
+}
+
+function plain(words: string): string {
+  return words.replaceAll(/[\\`*_[\]<>|~&]/g, "\\$&").replaceAll(/[@#]|:(?=\/\/)|www(?=\.)/gi, "$&\u200B");
 }
 
 /** A code span, whatever is in it (CommonMark 6.1: a longer fence than any in it). */

@@ -47,3 +47,12 @@ export function movesToOther({ type, before, after }: Change): boolean {
     return owned.test(type) && typeof old === "string" && typeof next === "string" && old !== next;
   });
 }
+
+/** Whether a resource, or what a part of it is called by (`arn:.../index/x`), goes with one of these plans. */
+export function isGone(arn: string, plans: readonly Plan[]): boolean {
+  return plans.some(({ changes }) =>
+    changes.some(
+      (change) => goes(change) && typeof change.before?.["arn"] === "string" && arn.startsWith(change.before["arn"]),
+    ),
+  );
+}

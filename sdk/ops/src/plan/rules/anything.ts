@@ -9,7 +9,7 @@ import { howItGoes, whyItGoes } from "./wording.ts";
 
 /** What holds nothing, and is told by what it belongs to. */
 const PARTS =
-  /^aws_api_gateway_(?:resource|method_response|integration_response|integration|model|request_validator|gateway_response|deployment|usage_plan_key|usage_plan|api_key)$|^aws_(?:kms_alias|acm_certificate_validation)$/;
+  /^aws_api_gateway_(?:resource|method_response|integration_response|integration|model|request_validator|gateway_response|deployment|usage_plan_key|usage_plan|api_key)$|^aws_(?:kms_alias|acm_certificate_validation|lambda_event_source_mapping)$/;
 
 /** What can happen to any resource. */
 export const anythingRules: readonly Rule[] = [

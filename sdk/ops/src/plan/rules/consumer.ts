@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Change, goes, isSame, stays, was, will } from "../change.ts";
 import { isDeadLetter } from "../hop.ts";
-import { goesAlone } from "../owner.ts";
+import { goesAlone, isGone } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
 import { becomes, blocks, compared, differing, texts } from "./comparison.ts";
@@ -60,7 +60,9 @@ export const consumerRules: readonly Rule[] = [
   {
     id: "consumer-stopped",
     types: [EVENT_SOURCE],
-    look: (change, { plan }) => {
+    look: (change, { plan, plans }) => {
+      // With its queue: that has been told.
+      if (goes(change) && isGone(String(was(change, "event_source_arn")), plans)) return [];
       const label = `the event source mapping of ${queueName(was(change, "event_source_arn"))}`;
       if (goesAlone(change, plan)) {
         return [

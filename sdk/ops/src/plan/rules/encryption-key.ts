@@ -20,7 +20,7 @@ export const encryptionKeyRules: readonly Rule[] = [
       const users = usersOf(change, plans);
       const named = users.length === 0 ? "" : `; still the key of ${users.join(", ")}`;
       const instead =
-        "give whatever uses it another key first (a table keeps its own where the configuration names none: aws dynamodb update-table --sse-specification Enabled=true), and let the queues run empty";
+        "give whatever uses it another key first (a table keeps its own where the configuration names none: `aws dynamodb update-table --sse-specification Enabled=true`), and let the queues run empty";
       if (!goes(change))
         return becomes(change, "is_enabled", false, "whether the key is switched off", () => ({
           severity: "high",
@@ -37,7 +37,7 @@ export const encryptionKeyRules: readonly Rule[] = [
           what: howItGoes("the deployment's key", change, "another one"),
           reason: `${whyItGoes(change)}${named}`,
           // KMS, "Deleting AWS KMS keys": one that waits for its deletion cannot be used.
-          lost: `at once, every send, receive and parking with whatever still has it; ${ARCHIVED}; ${days} days after the apply, all that it encrypts, for good. Until then: aws kms cancel-key-deletion, then enable-key`,
+          lost: `at once, every send, receive and parking with whatever still has it; ${ARCHIVED}; ${days} days after the apply, all that it encrypts, for good. Until then: \`aws kms cancel-key-deletion\`, then \`aws kms enable-key\``,
           instead,
         },
       ];

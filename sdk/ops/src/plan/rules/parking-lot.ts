@@ -21,7 +21,7 @@ export const parkingLotRules: readonly Rule[] = [
               what: howItGoes(`parking lot ${change.before?.["name"]}`, change),
               reason: `${whyItGoes(change)}${was(change, "deletion_protection_enabled") === true ? "; it is protected, so the apply fails there" : ""}`,
               lost: "every parked message, the record of what was discarded, and the order of each parked group: later messages pass",
-              instead: `replay or discard everything first (fifo-ops parked list shows nothing then); its name and keys stay as they are for good${recovers(change.before) ? ". If it happened: aws dynamodb list-backups --backup-type SYSTEM has it for 35 days" : ""}`,
+              instead: `replay or discard everything first (\`fifo-ops parked list\` shows nothing then); its name and keys stay as they are for good${recovers(change.before) ? ". If it happened: `aws dynamodb list-backups --backup-type SYSTEM` has it for 35 days" : ""}`,
             },
           ]
         : [],

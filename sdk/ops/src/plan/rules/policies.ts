@@ -1,5 +1,5 @@
-import { type Change, goes, stays, was, will } from "../change.ts";
-import { goesAlone } from "../owner.ts";
+import { type Change, stays, was, will } from "../change.ts";
+import { goesAlone, isGone } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import {
   exceptedRanges,
@@ -195,16 +195,6 @@ function exceptsFewer(one: PolicyDocument, other: PolicyDocument): boolean {
   const [ranges, others] = [exceptedRanges(other), new Set(exceptedRanges(one))];
   if (ranges === undefined || others.size === 0) return false;
   return ranges.length < others.size && ranges.every((range) => others.has(range));
-}
-
-/** What goes with this review needs no permission any more. */
-function isGone(resource: string, plans: readonly Plan[]): boolean {
-  return plans.some(({ changes }) =>
-    changes.some(
-      (change) =>
-        goes(change) && typeof change.before?.["arn"] === "string" && resource.startsWith(change.before["arn"]),
-    ),
-  );
 }
 
 /** The refusal that every queue of the stacks has. */

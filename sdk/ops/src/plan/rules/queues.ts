@@ -131,11 +131,11 @@ function emptyFirst(change: Change): string {
   const [deployment, queue] = split(change);
   if (isDeadLetter(change)) {
     const where = `${queue.replace(/-dead-letter$/, "")} --deployment ${deployment}`;
-    return `empty it first: fifo-ops dlq list ${where}, then dlq redrive or dlq discard`;
+    return `empty it first: \`fifo-ops dlq list ${where}\`, then \`dlq redrive\` or \`dlq discard\``;
   }
   if (change.action === "replace")
     return "keep it as it is, add a queue with the new settings beside it, move the producers, and take this one out once it is empty";
-  return `move its producers first, wait until ApproximateNumberOfMessagesVisible and NotVisible are 0 and nothing is parked (fifo-ops parked list ${queue} --deployment ${deployment}), then take it out`;
+  return `move its producers first, wait until ApproximateNumberOfMessagesVisible and NotVisible are 0 and nothing is parked (\`fifo-ops parked list ${queue} --deployment ${deployment}\`), then take it out`;
 }
 
 /** The deployment and the queue's name in `main.ts`, as far as the stack's name tells the deployment. */

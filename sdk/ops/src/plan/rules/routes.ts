@@ -126,7 +126,7 @@ export const routeRules: readonly Rule[] = [
             : "every request to it. The deployment of this apply still has the route, whose queue may be gone: refused with 400 or 502; from the next deployment on there is no such route (404)",
           instead: isBack
             ? "nothing; see that the deployment is replaced with it"
-            : `move its producers first, and see in the access log that nobody calls it; afterwards terraform apply -replace=${DEPLOYMENT}.stage_deployment`,
+            : `move its producers first, and see in the access log that nobody calls it; afterwards \`terraform apply -replace=${DEPLOYMENT}.stage_deployment\``,
         },
       ];
     },
