@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { describe, test } from "node:test";
 import { readPlans } from "../sdk/ops/src/plan/read-plan.ts";
 import { reviewPlans } from "../sdk/ops/src/plan/review.ts";
 import { rules } from "../sdk/ops/src/plan/rules/index.ts";
-import { text } from "../sdk/ops/src/plan/text.ts";
+import { reviewText } from "../sdk/ops/src/plan/text.ts";
 import { projectRoot } from "./helpers/emitted.ts";
 import { readFixture } from "./plans/fixtures.ts";
 import { scenarios } from "./plans/scenarios/index.ts";
@@ -21,7 +20,7 @@ describe("docs/plan-review.md", () => {
     test(`shows what a review of ${name} prints`, () => {
       const shown = new RegExp(`<!-- ${name} -->\n\`\`\`\n([^]*?)\`\`\``).exec(page)?.[1];
       const review = reviewPlans(readPlans([{ source: "plans", text: readFixture(name) }]));
-      assert.equal(shown, text(review, { stream: new PassThrough(), width: WIDTH }));
+      assert.equal(shown, reviewText(review, { failOn: "high", width: WIDTH }));
     });
 
   test("lists each rule once, with the severities that its real plans have", () => {

@@ -6,6 +6,7 @@ import { SEVERITIES, type Severity } from "../sdk/ops/src/plan/risk.ts";
 import { rules } from "../sdk/ops/src/plan/rules/index.ts";
 import { UNSCOPED_ACTIONS } from "../sdk/ops/src/plan/rules/policies.ts";
 import { WILDCARD_STATEMENTS } from "../stacks/wildcards.ts";
+import { findingsOf, keptFindings } from "./plans/findings.ts";
 import { readFixture } from "./plans/fixtures.ts";
 import { scenarios } from "./plans/scenarios/index.ts";
 
@@ -32,6 +33,12 @@ describe("a review of a real plan", () => {
           assert.doesNotMatch(text, /undefined|null|\[object|^$/, `${risk.rule} says it in words`);
     });
   }
+});
+
+test("says of each real plan what it said when somebody last looked at it", () => {
+  const kept = keptFindings();
+  for (const { name } of scenarios) assert.deepEqual(findingsOf(name), kept[name], name);
+  assert.deepEqual(Object.keys(kept).toSorted(), scenarios.map(({ name }) => name).toSorted());
 });
 
 describe("the rules", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Marked, type Token, type Tokens } from "marked";
-import { markdown } from "../sdk/ops/src/plan/markdown.ts";
+import { reviewMarkdown } from "../sdk/ops/src/plan/markdown.ts";
 import { readPlans } from "../sdk/ops/src/plan/read-plan.ts";
 import { reviewPlans } from "../sdk/ops/src/plan/review.ts";
 import { readFixture } from "./plans/fixtures.ts";
@@ -9,7 +9,7 @@ import { readFixture } from "./plans/fixtures.ts";
 /** GitHub's longest comment, in characters. */
 const LONGEST_COMMENT = 65_536;
 
-const comment = (text: string) => markdown(reviewPlans(readPlans([{ source: "plan.json", text }])));
+const comment = (text: string) => reviewMarkdown(reviewPlans(readPlans([{ source: "plan.json", text }])));
 
 /** Everything that a renderer makes of it, nested parts included. */
 function tokensOf(text: string): Token[] {
@@ -103,7 +103,10 @@ describe("the comment of a review", () => {
     assert.ok(text.length <= LONGEST_COMMENT, `${text.length} characters`);
     assert.ok(text.length > LONGEST_COMMENT / 2, "the room is used");
     assert.match(text, /^### 🔴 Plan review: 1000 critical\n/);
-    assert.match(text, /and \d+ more risks, and all that changes: there is no room for it here/);
+    assert.match(
+      text,
+      /and \d+ more risks, the low ones, what was not judged and all that changes: there is no room for it here/,
+    );
     assert.match(text, /<!-- fifo-ops plan review -->\n$/);
   });
 });

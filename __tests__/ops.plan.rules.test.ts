@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { z } from "zod";
 import { readPlans } from "../sdk/ops/src/plan/read-plan.ts";
 import { type Review, reviewPlans } from "../sdk/ops/src/plan/review.ts";
-import { text } from "../sdk/ops/src/plan/text.ts";
+import { reviewText } from "../sdk/ops/src/plan/text.ts";
 import { readFixture } from "./plans/fixtures.ts";
 
 // What no test deployment was planned with: a resource of a real plan is given other values. The real plans themselves are in
@@ -494,7 +494,7 @@ describe("what a review tells", () => {
     });
     const review = reviewOf(plan, queues, route);
     assert.ok(review.risks.length >= 3);
-    assert.doesNotMatch(JSON.stringify(review) + text(review), /SECRET-/);
+    assert.doesNotMatch(JSON.stringify(review) + reviewText(review), /SECRET-/);
   });
 
   test("one line for what is one line, whatever a plan has in it", () => {
@@ -504,8 +504,8 @@ describe("what a review tells", () => {
         policy: policy({ Effect: "Allow", Principal: "*", Action: forged, Resource: "*" }),
       }),
     );
-    assert.doesNotMatch(text(review), /^no risks found$/m);
-    assert.ok(!text(review).includes("\u001B[2J"));
+    assert.doesNotMatch(reviewText(review), /^no risks found$/m);
+    assert.ok(!reviewText(review).includes("\u001B[2J"));
   });
 
   test("by hand, what the plan really does about it", () => {
@@ -524,7 +524,277 @@ describe("what a review tells", () => {
       return reviewOf(plan).risks.find(({ origin }) => origin === "outside")?.instead;
     };
     assert.match(says(720) ?? "", /this plan puts it back$/);
-    assert.match(says(900) ?? "", /this plan sets visibility_timeout_seconds to another value$/);
-    assert.match(says(60) ?? "", /this plan leaves it as it is now$/);
+    assert.match(says(900) ?? "", /this plan sets visibility_timeout_seconds to another value\. In general: /);
+    assert.match(says(60) ?? "", /this plan leaves it as it is now\. In general: /);
+  });
+});
+
+/** A resource that a plan makes besides. */
+function added(
+  plan: Plan,
+  address: string,
+  after: Values,
+  actions: readonly string[] = ["create"],
+  before: Values | null = null,
+): Plan {
+  const [type = "", name = ""] = address.split(".");
+  plan.resource_changes.push({
+    address,
+    mode: "managed",
+    type,
+    name,
+    change: { actions: [...actions], before, after: actions.includes("delete") && actions.length === 1 ? null : after },
+  });
+  return plan;
+}
+
+describe("what looks alike and is not", () => {
+  const REDRIVE = "aws_sqs_queue_redrive_policy.queue-1_redrive";
+  const redrive = (maxReceiveCount: number) => ({
+    redrive_policy: JSON.stringify({ deadLetterTargetArn: "arn:dead", maxReceiveCount }),
+  });
+
+  for (const [count, expected] of [
+    [959, "critical redrive-changed"],
+    [960, "medium redrive-changed"],
+  ] as const)
+    test(`a redrive after ${count} receives is a ${expected.split(" ")[0]} one`, () => {
+      assert.deepEqual(found(reviewOf(altered(messaging(), REDRIVE, ["update"], redrive(count), redrive(980)))), [
+        expected,
+      ]);
+    });
+
+  test("an index of the world's addresses: a /7 of IPv4 is, a /8 and a private /7 of IPv6 are not", () => {
+    const opened = (range: Values) =>
+      found(
+        reviewOf(
+          altered(delivery(), "aws_vpc_security_group_ingress_rule.network_groups_deliveries-in", ["update"], {
+            cidr_ipv4: null,
+            cidr_ipv6: null,
+            ...range,
+          }),
+        ),
+      );
+    assert.deepEqual(opened({ cidr_ipv4: "2.0.0.0/7" }), ["high open-to-world"]);
+    assert.deepEqual(opened({ cidr_ipv4: "10.0.0.0/8" }), []);
+    assert.deepEqual(opened({ cidr_ipv6: "fc00::/7" }), []);
+  });
+
+  test("rules of a security group in their older spelling, and the group of a network that has none", () => {
+    const world = { protocol: "tcp", from_port: 22, to_port: 22, cidr_blocks: ["0.0.0.0/0"] };
+    const rule = added(delivery(), "aws_security_group_rule.anyone", {
+      type: "ingress",
+      security_group_id: "sg-1",
+      ...world,
+    });
+    assert.deepEqual(found(reviewOf(rule)), ["high open-to-world"]);
+    const group = altered(delivery(), "aws_default_security_group.network_default-group", ["update"], {
+      ingress: [world],
+    });
+    assert.deepEqual(found(reviewOf(group)), ["high open-to-world"]);
+  });
+
+  test("a policy is limited by a condition, not by one that a request may go without", () => {
+    const everyone = { Effect: "Allow", Principal: "*", Action: "sqs:SendMessage", Resource: "*" };
+    for (const operator of ["StringEqualsIfExists", "ForAllValues:StringEquals", "StringNotEquals", "Null"]) {
+      const statement = { ...everyone, Condition: { [operator]: { "aws:SourceAccount": "123456789012" } } };
+      assert.deepEqual(
+        found(
+          reviewOf(altered(messaging(), QUEUE_POLICY, ["update"], { policy: policy(statement) }, { policy: policy() })),
+        ),
+        ["high public-principal"],
+        operator,
+      );
+    }
+  });
+
+  test("an account by its number is that account's root", () => {
+    const allow = (AWS: string) =>
+      policy({ Effect: "Allow", Principal: { AWS }, Action: "sqs:SendMessage", Resource: "*" });
+    const values = { policy: allow("123456789012") };
+    assert.deepEqual(
+      found(
+        reviewOf(
+          altered(messaging(), QUEUE_POLICY, ["update"], values, { policy: allow("arn:aws:iam::123456789012:root") }),
+        ),
+      ),
+      [],
+    );
+  });
+
+  test("keys that are switched off do not count as a producer's other keys", () => {
+    const plan = altered(
+      gateway(),
+      "aws_api_gateway_api_key.producers_kimalarm_key-b",
+      ["no-op"],
+      { enabled: false },
+      { enabled: false },
+    );
+    const review = reviewOf(
+      altered(plan, "aws_api_gateway_api_key.producers_kimalarm_key-a", ["update"], { enabled: false }),
+    );
+    assert.deepEqual(found(review), ["high producer-locked-out"]);
+  });
+
+  test("a key that gets another value locks its producer out", () => {
+    const review = reviewOf(
+      altered(gateway(), "aws_api_gateway_api_key.producers_devices_key-a", ["update"], { value: "another-value" }),
+    );
+    assert.deepEqual(found(review), ["high producer-locked-out"]);
+  });
+
+  test("timeouts of another deployment are none of this one's", () => {
+    const plan = (deployment: string, fixture: string) => {
+      const text = JSON.stringify(quiet(fixture)).replaceAll("dev", deployment).replaceAll("prod", deployment);
+      return planSchema.parse(JSON.parse(text));
+    };
+    const queues = altered(plan("dev", "table-kept"), "aws_sqs_queue.queue-1_queue", ["update"], {
+      visibility_timeout_seconds: 700,
+    });
+    const [own, other] = [plan("dev", "consumer-code"), plan("dev-eu", "consumer-code")];
+    altered(other, "aws_lambda_function.consumer_function", ["update"], { timeout: 800 });
+    assert.deepEqual(
+      found(reviewOf(queues, own, other)).filter((rule) => rule.endsWith("visibility-too-short")),
+      [],
+    );
+    altered(own, "aws_lambda_function.consumer_function", ["update"], { timeout: 800 });
+    assert.ok(found(reviewOf(queues, own)).includes("high visibility-too-short"));
+  });
+
+  test("a deployment's key is named by the other stacks that still use it", () => {
+    const key = altered(quiet("key-not-renewed"), "aws_kms_key.encryption_key", ["delete"], {}, {}, { after: null });
+    const [lost] = reviewOf(key, delivery()).risks;
+    assert.match(lost?.reason ?? "", /aws_cloudwatch_log_group\.consumer_logs/);
+  });
+
+  test("an alarm that is sent to nobody, and a firewall without its rule", () => {
+    const alarms = altered(quiet("alarm-raised"), "aws_cloudwatch_metric_alarm.alarms_consumer-errors", ["update"], {
+      alarm_actions: [],
+    });
+    assert.deepEqual(found(reviewOf(alarms)), ["medium alarm-silenced"]);
+    const firewall = altered(quiet("domain-tagged"), "aws_wafv2_web_acl.firewall_acl", ["update"], { rule: [] });
+    assert.deepEqual(found(reviewOf(firewall)), ["medium firewall-off"]);
+  });
+
+  test("an endpoint in fewer subnets, a route to another gateway, an instance with other user data in place, and a disk that is not encrypted", () => {
+    const reaches = (address: string, after: Values, before: Values) =>
+      found(reviewOf(altered(delivery(), address, ["update"], after, before)));
+    assert.deepEqual(
+      reaches("aws_vpc_endpoint.network_endpoints_sqs", { subnet_ids: ["a"] }, { subnet_ids: ["a", "b"] }),
+      ["medium network-path-cut"],
+    );
+    assert.deepEqual(reaches("aws_route.network_way-out", { gateway_id: "igw-2" }, { gateway_id: "igw-1" }), [
+      "medium network-path-cut",
+    ]);
+    assert.deepEqual(
+      reaches("aws_instance.response-server_instance", { user_data_base64: "b" }, { user_data_base64: "a" }),
+      ["medium instance-restarted"],
+    );
+    const disk = (encrypted: boolean) => ({ root_block_device: [{ encrypted }] });
+    assert.deepEqual(reaches("aws_instance.response-server_instance", disk(false), disk(true)), [
+      "high encryption-off",
+    ]);
+  });
+
+  test("a consumer that does not know its backend any more is worse than one that gets another", () => {
+    const url = (BACKEND_URL: string | undefined) => variables(BACKEND_URL === undefined ? {} : { BACKEND_URL });
+    const changed = (after: string | undefined) =>
+      found(
+        reviewOf(
+          altered(
+            delivery(),
+            "aws_lambda_function.consumer_function",
+            ["update"],
+            url(after),
+            url("https://one.example/"),
+          ),
+        ),
+      );
+    assert.deepEqual(changed(undefined), ["high backend-changed"]);
+    assert.deepEqual(changed("https://two.example/"), ["medium backend-changed"]);
+  });
+
+  test("everyone who meets a condition may call, and everyone", () => {
+    const permission = "aws_lambda_permission.parked-groups_permission";
+    const open = { principal: "*", source_arn: null, source_account: null };
+    assert.deepEqual(found(reviewOf(altered(delivery(), permission, ["update"], open))), ["high public-principal"]);
+    assert.deepEqual(
+      found(reviewOf(altered(delivery(), permission, ["update"], { ...open, source_account: "123456789012" }))),
+      ["medium public-principal"],
+    );
+  });
+});
+
+describe("a review", () => {
+  test("prints risks of one rule together only where their reason is the same, and names each", () => {
+    const groups = quiet("instance-tagged");
+    added(groups, "aws_vpc_security_group_ingress_rule.ssh", {
+      security_group_id: "sg-1",
+      ip_protocol: "tcp",
+      from_port: 22,
+      to_port: 22,
+      cidr_ipv4: "0.0.0.0/0",
+    });
+    added(groups, "aws_vpc_security_group_ingress_rule.all", {
+      security_group_id: "sg-2",
+      ip_protocol: "-1",
+      cidr_ipv4: "0.0.0.0/0",
+    });
+    const printed = reviewText(reviewOf(groups));
+    assert.match(printed, /it gains tcp 22 from 0\.0\.0\.0\/0/);
+    assert.match(printed, /it gains everything from 0\.0\.0\.0\/0/);
+    const queues = readPlans([{ source: "plan", text: readFixture("key-given-up") }]);
+    const alike = reviewText(reviewPlans(queues));
+    for (const queue of ["prod-queue-1", "prod-queue-2", "prod-queue-1-dead-letter", "prod-queue-2-dead-letter"])
+      assert.equal(alike.split(`queue ${queue} is encrypted`).length, 2, `${queue} is named once`);
+  });
+
+  test("says in its headline whether it fails, and why", () => {
+    const review = reviewPlans(readPlans([{ source: "plan", text: readFixture("queue-removed-everywhere") }]));
+    assert.match(
+      reviewText(review, { failOn: "high" }),
+      /^2 critical, 2 high, 4 medium: it fails, with 4 at high or worse$/m,
+    );
+    assert.match(reviewText(review, { failOn: "none" }), /^2 critical, 2 high, 4 medium$/m);
+  });
+
+  test("of something left over says so, and of what is tainted why it goes", () => {
+    const plan = altered(messaging(), "aws_sqs_queue.queue-2_queue", ["delete", "create"], {}, {}, {});
+    const queue = plan.resource_changes.find(({ address }) => address === "aws_sqs_queue.queue-2_queue");
+    assert.ok(queue);
+    Object.assign(queue, { action_reason: "replace_because_tainted" });
+    plan.resource_changes.push({
+      ...queue,
+      deposed: "0a1b2c3d",
+      change: { ...queue.change, actions: ["delete"], after: null },
+    });
+    const reasons = reviewOf(plan).risks.map(({ what, reason }) => `${what}: ${reason}`);
+    assert.match(reasons.join("\n"), /left over from an earlier replacement, is destroyed/);
+    assert.match(reasons.join("\n"), /marked as tainted/);
+  });
+
+  test("without a plan is none", () => {
+    assert.throws(() => reviewPlans([]), { code: "INVALID_ARGUMENT" });
+  });
+
+  test("finds what a module's resource with a key has in its configuration", () => {
+    const plan = messaging();
+    const queue = plan.resource_changes.find(({ address }) => address === "aws_sqs_queue.queue-2_queue");
+    assert.ok(queue);
+    Object.assign(queue, {
+      address: 'module.queues["eu"].aws_sqs_queue.queue["queue-2"]',
+      module_address: 'module.queues["eu"]',
+    });
+    const expressions = { visibility_timeout_seconds: { constant_value: 1 } };
+    const resources = [{ address: "aws_sqs_queue.queue", expressions }];
+    Object.assign(plan, { configuration: { root_module: { module_calls: { queues: { module: { resources } } } } } });
+    const before = { ...queue.change.before };
+    const moved = (after: Values) => [
+      { ...queue, change: { actions: ["update"], before, after: { ...before, ...after } } },
+    ];
+    plan.resource_drift = moved({ last_modified_date: "2026" });
+    assert.deepEqual(found(reviewOf(plan)), [], "what AWS fills in is no drift");
+    plan.resource_drift = moved({ receive_wait_time_seconds: 3 });
+    assert.deepEqual(found(reviewOf(plan)), ["low drift"]);
   });
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { markdown } from "../sdk/ops/src/plan/markdown.ts";
+import { reviewMarkdown } from "../sdk/ops/src/plan/markdown.ts";
 import { readPlans } from "../sdk/ops/src/plan/read-plan.ts";
 import { reviewPlans } from "../sdk/ops/src/plan/review.ts";
-import { text } from "../sdk/ops/src/plan/text.ts";
+import { reviewText } from "../sdk/ops/src/plan/text.ts";
 import { readFixture } from "./plans/fixtures.ts";
 import { scenarios } from "./plans/scenarios/index.ts";
 
@@ -36,7 +36,7 @@ test("no review tells a secret of its plans, whatever it is printed as", () => {
       .filter((value) => typeof value === "string" && value !== "");
     secrets += found.length;
     const review = reviewPlans(readPlans([{ source: "plan.json", text: plans }]));
-    for (const printed of [text(review), markdown(review), JSON.stringify(review)]) {
+    for (const printed of [reviewText(review), reviewMarkdown(review), JSON.stringify(review)]) {
       for (const secret of found) assert.ok(!printed.includes(String(secret)), `${name} tells a secret`);
       assert.doesNotMatch(printed, /not-to-be-shown/, `${name} tells the backend's token`);
     }

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { markdown, OpsError, type Review, readPlans, reviewPlans, risksFrom, SEVERITIES } from "@org/fifo-ops";
+import { OpsError, type Review, readPlans, reviewMarkdown, reviewPlans, risksFrom, SEVERITIES } from "@org/fifo-ops";
 
 // A run task of Terraform Cloud (HCP Terraform) for the stage post-plan: fails a run whose plan has risks, before it is applied.
 //
@@ -129,7 +129,7 @@ function headline({ risks: [worst, ...others], notJudged }: Review): string {
 function documentOf({ status, message, review }: Result) {
   const label = review?.risks[0]?.severity ?? "none";
   const tags = { Severity: [{ label, level: LEVELS[label] }] };
-  const details = review === undefined ? [] : [{ description: message, tags, body: markdown(review) }];
+  const details = review === undefined ? [] : [{ description: message, tags, body: reviewMarkdown(review) }];
   const data = details.map((detail) => ({
     type: "task-result-outcomes",
     attributes: { "outcome-id": "plan-review", ...detail },
@@ -151,5 +151,7 @@ if (import.meta.main) {
   const failOn = THRESHOLDS.find((threshold) => threshold === RUN_TASK_FAIL_ON);
   if (failOn === undefined) throw new Error(`RUN_TASK_FAIL_ON is one of ${THRESHOLDS.join(", ")}`);
   const allowedOrigins = RUN_TASK_HOST.split(",").map((host) => `https://${host.trim()}`);
-  createRunTask({ hmacKey, allowedOrigins, failOn }).listen(Number(RUN_TASK_PORT), RUN_TASK_ADDRESS);
+  createRunTask({ hmacKey, allowedOrigins, failOn }).listen(Number(RUN_TASK_PORT), RUN_TASK_ADDRESS, () =>
+    console.log(`listening on http://${RUN_TASK_ADDRESS}:${RUN_TASK_PORT}`),
+  );
 }

@@ -219,14 +219,14 @@ export const deliveryScenarios: readonly Scenario[] = [
     name: "way-to-queues-cut",
     how: "the endpoint of SQS taken out of what was emitted",
     edit: without("aws_vpc_endpoint.network_endpoints_sqs"),
-    rules: { "way-cut": "high" },
+    rules: { "network-path-cut": "high" },
   },
   {
     ...prod,
     name: "way-to-queues-unnamed",
     how: "the endpoint of SQS no longer answers to SQS's own name",
     edit: set("aws_vpc_endpoint", "network_endpoints_sqs", { private_dns_enabled: false }),
-    rules: { "way-cut": "high" },
+    rules: { "network-path-cut": "high" },
   },
   {
     ...prod,
@@ -237,7 +237,7 @@ export const deliveryScenarios: readonly Scenario[] = [
       set("aws_subnet", "network_public", { tags: { Name: "public" } }),
     ),
     rules: {},
-    nearMissOf: ["way-cut", "public-principal", "wildcard-gained"],
+    nearMissOf: ["network-path-cut", "public-principal", "wildcard-gained"],
   },
   {
     ...prod,

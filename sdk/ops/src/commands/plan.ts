@@ -1,13 +1,14 @@
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import { z } from "zod";
 import { EXIT, OpsError } from "../errors.ts";
-import { markdown } from "../plan/markdown.ts";
+import { reviewMarkdown } from "../plan/markdown.ts";
 import { type PlanText, readPlans } from "../plan/read-plan.ts";
 import { reviewPlans, risksFrom } from "../plan/review.ts";
 import { SEVERITIES } from "../plan/risk.ts";
-import { text } from "../plan/text.ts";
+import { reviewText } from "../plan/text.ts";
 import { examples } from "./command-line.ts";
 import { flag, type Offline, runOffline } from "./run.ts";
 
@@ -17,7 +18,7 @@ const reviewOptions = z.strictObject({ json: flag, markdown: flag, failOn: z.enu
 type ReviewOptions = z.output<typeof reviewOptions>;
 
 const HOW = `
-Make what it reads with:
+Make what it reads in a stack's folder, e.g. cdktf.out/stacks/prod-messaging, with:
   terraform plan -out=plan.tfplan && terraform show -json plan.tfplan > plan.json
 
 A plan holds secrets in plain text, API keys among them: keep the file to yourself, and delete it. What is printed here has none.
@@ -59,8 +60,9 @@ async function review({ options, output }: Offline<ReviewOptions>, files: readon
   const reviewed = reviewPlans(readPlans(texts));
   const grave = options.failOn === "none" ? [] : risksFrom(options.failOn, reviewed);
   output.document({ failOn: options.failOn, failed: grave.length > 0, ...reviewed });
-  if (options.json !== true)
-    process.stdout.write(options.markdown === true ? markdown(reviewed) : text(reviewed, { width: widthOfTerminal() }));
+  if (options.markdown === true) process.stdout.write(reviewMarkdown(reviewed, options));
+  else if (options.json !== true)
+    process.stdout.write(reviewText(reviewed, { ...options, stream: process.stdout, width: widthOfTerminal() }));
   return grave.length > 0 ? EXIT.risky : EXIT.done;
 }
 
@@ -81,7 +83,8 @@ async function readText(file: string): Promise<PlanText> {
 
 async function readBytes(file: string): Promise<Buffer> {
   try {
-    return await readFile(file);
+    // npm run changes to the project's folder, and tells where it was called.
+    return await readFile(resolve(process.env["INIT_CWD"] ?? ".", file));
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const known: Readonly<Record<string, string>> = {

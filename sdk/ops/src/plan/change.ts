@@ -113,7 +113,7 @@ const SHOWN: ReadonlySet<string> = new Set(
     "hash_key range_key function_name event_source_arn function_arn batch_size instance_type ami availability_zone",
     "kms_master_key_id kms_key_id kms_key_arn security_policy api_id api_key_source key_id usage_plan_id rest_api_id resource_id",
     "cidr_block vpc_id subnet_id role policy_arn runtime gateway_id nat_gateway_id vpc_endpoint_id deployment_id alarm_name",
-    "reserved_concurrent_executions ebs_optimized state",
+    "reserved_concurrent_executions ebs_optimized state sqs_managed_sse_enabled authorization",
   ]
     .join(" ")
     .split(" "),

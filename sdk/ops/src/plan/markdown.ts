@@ -1,10 +1,11 @@
-import { PATH } from "./hop.ts";
 import type { Review, ReviewedChange } from "./review.ts";
-import type { Risk, Severity } from "./risk.ts";
+import type { Severity } from "./risk.ts";
 import {
-  type HopRow,
+  cosmeticLine,
+  type FailOn,
   headline,
   hopRows,
+  isOnPath,
   type NotJudgedGroup,
   notJudgedGroups,
   type RiskGroup,
@@ -21,8 +22,8 @@ const MARKS: Readonly<Record<Severity, string>> = { critical: "ðŸ”´", high: "ðŸŸ
 
 /** Of one text out of a plan, in characters. */
 const LONGEST_TEXT = 600;
-/** Addresses of one risk that are named; the others are counted. */
-const MOST_ADDRESSES = 20;
+/** Addresses or titles of one risk that are named; the others are counted. */
+const MOST_NAMED = 20;
 /** Listed in full; the others are counted. */
 const MOST_CHANGES = 200;
 
@@ -30,31 +31,33 @@ const MOST_CHANGES = 200;
  * A review as a comment of a pull request (GitHub Flavored Markdown), short enough for GitHub. What comes out of a plan
  * cannot break out of its place: no link, mention or heading of somebody else's.
  *
- * @example await writeFile("comment.md", markdown(review))
+ * @param options.failOn from which severity on it fails, for the headline; "none" by default
+ * @example await writeFile("comment.md", reviewMarkdown(review, { failOn: "high" }))
  */
-export function markdown(review: Review): string {
+export function reviewMarkdown(review: Review, { failOn = "none" }: { readonly failOn?: FailOn } = {}): string {
+  const [worst] = review.risks;
+  const mark = worst === undefined ? "" : `${MARKS[worst.severity]} `;
   const top = [
-    `### ${MARKS[review.risks[0]?.severity ?? "low"].concat(" ").repeat(Math.min(1, review.risks.length))}Plan review: ${headline(review)}`,
+    `### ${mark}Plan review: ${headline(review, failOn)}`,
+    review.stacks.map(({ stack }) => code(stack)).join(", "),
+    ...(review.hops.length > 0 ? [hopTable(review)] : []),
   ];
-  top.push(`${review.stacks.map(({ stack }) => code(stack)).join(", ")}`);
-  if (review.hops.length > 0) top.push(hopTable(review));
-  const grave = review.risks.filter(({ severity }) => severity !== "low");
-  const light = review.risks.filter(({ severity }) => severity === "low");
-  const risks = riskGroups(grave).map(riskInFull);
+  const groups = riskGroups(review.risks);
+  const light = groups.filter(({ first }) => first.severity === "low");
   const end = [
-    ...folded(`${light.length} low ${light.length === 1 ? "risk" : "risks"}`, light.map(riskInShort)),
+    ...folded("low risks", light.map(riskInShort)),
     ...folded("not judged, since the plan does not say", notJudgedGroups(review.notJudged).map(notJudged)),
     ...folded("every change", changes(review)),
     COMMENT_MARK,
   ];
-  return fitted(top, risks, end);
+  return fitted(top, groups.filter((group) => !light.includes(group)).map(riskInFull), end);
 }
 
 /** The path from left to right, as a message travels, and what changes beside it. */
 function hopTable(review: Review): string {
   const rows = hopRows(review);
-  const path = rows.filter(isOnPath);
-  const beside = rows.filter((row) => !isOnPath(row)).map(({ hop, counts }) => `${hop} **${counts}**`);
+  const path = rows.filter(({ hop }) => isOnPath(hop));
+  const beside = rows.filter(({ hop }) => !isOnPath(hop)).map(({ hop, counts }) => `${hop} **${counts}**`);
   const table = [
     tableRow(path.map(({ hop }) => hop)),
     tableRow(path.map(() => ":-:")),
@@ -65,10 +68,6 @@ function hopTable(review: Review): string {
     ),
   ].join("\n");
   return beside.length === 0 ? table : `${table}\n\nBeside the path: ${beside.join("; ")}`;
-}
-
-function isOnPath({ hop }: HopRow): boolean {
-  return PATH.some((step) => step === hop);
 }
 
 function tableRow(cells: readonly string[]): string {
@@ -89,47 +88,53 @@ function fitted(top: readonly string[], risks: readonly string[], end: readonly 
 }
 
 function leftOut(risks: number): string {
-  return `and ${risks} more risks, and all that changes: there is no room for it here. \`fifo-ops plan review\` shows it.`;
+  return `and ${risks} more risks, the low ones, what was not judged and all that changes: there is no room for it here. \`fifo-ops plan review\` shows it.`;
 }
 
 function paragraphs(...parts: readonly string[]): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-function riskInFull({ first: risk, others }: RiskGroup): string {
-  const alike = others.length === 0 ? "" : `, and ${others.length} more like it`;
-  const where = Map.groupBy([risk, ...others], ({ stack }) => stack);
+function riskInFull({ first, titles: [title = "", ...others], places }: RiskGroup): string {
   return [
-    `#### ${MARKS[risk.severity]} ${risk.severity}: ${prose(risk.what)}${alike}`,
-    [...where].map(([stack, all]) => `${addresses(all)} in ${code(stack)}`).join("; "),
+    `#### ${MARKS[first.severity]} ${first.severity}: ${prose(title)}`,
+    ...(others.length === 0 ? [] : [`Also: ${listed(others.map(prose), "; ")}`]),
+    `${placesText(places)} (${code(first.rule)})`,
     [
-      `- **Why:** ${prose(risk.reason)}`,
-      `- **What would be lost:** ${prose(risk.lost)}`,
-      `- **Instead:** ${prose(risk.instead)}`,
+      `- **Why:** ${prose(first.reason)}`,
+      `- **What would be lost:** ${prose(first.lost)}`,
+      `- **Instead:** ${prose(first.instead)}`,
     ].join("\n"),
   ].join("\n\n");
 }
 
-function addresses(risks: readonly Risk[]): string {
-  const named = risks.slice(0, MOST_ADDRESSES).map(({ address }) => code(address));
-  return [...named, ...(risks.length > MOST_ADDRESSES ? [`and ${risks.length - MOST_ADDRESSES} more`] : [])].join(", ");
+function riskInShort({ first, titles, places }: RiskGroup): string {
+  const { reason, lost, instead, rule } = first;
+  const title = listed(titles.map(prose), "; ");
+  return `- ${title}: ${placesText(places)} (${code(rule)}). ${prose(reason)}. Lost: ${prose(lost)}. Instead: ${prose(instead)}`;
 }
 
-function riskInShort({ what, address, reason, instead }: Risk): string {
-  return `- ${prose(what)} (${code(address)}): ${prose(reason)}. Instead: ${prose(instead)}`;
+function placesText(places: RiskGroup["places"]): string {
+  return places.map(([stack, addresses]) => `${listed(addresses.map(code), ", ")} in ${code(stack)}`).join("; ");
+}
+
+function listed(items: readonly string[], separator: string): string {
+  const more = items.length > MOST_NAMED ? [`and ${items.length - MOST_NAMED} more`] : [];
+  return [...items.slice(0, MOST_NAMED), ...more].join(separator);
 }
 
 function notJudged({ first: { unknown, address }, what }: NotJudgedGroup): string {
   return `- ${code(unknown)} of ${code(address)}: ${prose(what)}`;
 }
 
-function changes({ hops, cosmetic }: Review): string[] {
-  const all = hops.flatMap((row) => row.changes);
+function changes(review: Review): string[] {
+  const all = review.hops.flatMap((row) => row.changes);
   const rest = all.length - MOST_CHANGES;
+  const cosmetic = cosmeticLine(review);
   return [
     ...all.slice(0, MOST_CHANGES).map(line),
     ...(rest > 0 ? [`- and ${rest} more`] : []),
-    ...(cosmetic > 0 ? [`- not counted: ${cosmetic} changed, by the order or the spaces of JSON only`] : []),
+    ...(cosmetic === "" ? [] : [`- ${cosmetic}`]),
   ];
 }
 

@@ -1,6 +1,6 @@
+import { blocks, texts } from "./attributes.ts";
 import { type Change, isSame } from "./change.ts";
 import type { Plan } from "./plan.ts";
-import { blocks, texts } from "./rules/comparison.ts";
 
 type Block = Readonly<Record<string, unknown>>;
 

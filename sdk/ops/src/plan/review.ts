@@ -1,3 +1,4 @@
+import { OpsError } from "../errors.ts";
 import { type Action, type Change, changedAttributes, isSame, secretsOf, will } from "./change.ts";
 import { HOPS, type Hop, hopOf } from "./hop.ts";
 import type { Plan } from "./plan.ts";
@@ -9,7 +10,7 @@ export interface ReviewedChange {
   readonly stack: string;
   readonly address: string;
   readonly action: Exclude<Action, "none"> | "move" | "import";
-  /** Of an update: which attributes; those known after the apply only are among them. */
+  /** Which attributes: those that an update changes or may change, or that force a replacement. */
   readonly attributes: readonly string[];
 }
 
@@ -30,9 +31,11 @@ export interface Review {
  * Reviews plans for what they mean to messages in order. Plans of the same deployment belong into one review: some rules
  * look at more than one stack.
  *
+ * @throws OpsError `INVALID_ARGUMENT` without a plan
  * @example reviewPlans(readPlans([{ source: "plan.json", text }])).risks[0]?.rule // "queue-lost"
  */
 export function reviewPlans(plans: readonly Plan[]): Review {
+  if (plans.length === 0) throw new OpsError("INVALID_ARGUMENT", "no plan was given: there is nothing to review");
   const risks: Risk[] = plans.flatMap(judgePlan);
   const notJudged: NotJudged[] = [];
   for (const plan of plans) {
@@ -73,7 +76,7 @@ function judgePlan({ stack, source, isWhole, isComplete }: Plan): Risk[] {
       {
         ...at,
         severity: "high",
-        what: "this plan is not whole",
+        what: "this plan is incomplete",
         reason: "planning ended in an error (errored: true)",
         lost: "sight of what else would change",
         instead: "mend the error and plan again",
@@ -132,12 +135,17 @@ function withoutSecrets(finding: Finding, change: Change): Finding {
 /** What has happened already cannot be done otherwise. */
 function asItHappened(finding: Finding, change: Change, plan: Plan): Finding {
   if (change.origin === "plan") return finding;
+  const does = whatThePlanDoes(change, plan);
+  const isBack = does === PUTS_BACK;
   return {
     ...finding,
-    reason: `outside Terraform, since the last apply: ${finding.reason}`,
-    instead: `find out who did it and why (CloudTrail); ${whatThePlanDoes(change, plan)}`,
+    what: `changed outside Terraform: ${finding.what}`,
+    reason: `since the last apply: ${finding.reason}`,
+    instead: `find out who did it and why (CloudTrail); ${does}${isBack ? "" : `. In general: ${finding.instead}`}`,
   };
 }
+
+const PUTS_BACK = "this plan puts it back";
 
 function whatThePlanDoes(change: Change, { changes }: Plan): string {
   const planned = changes.find(({ address, isDeposed }) => address === change.address && !isDeposed);
@@ -151,7 +159,7 @@ function whatThePlanDoes(change: Change, { changes }: Plan): string {
       const back = now.filter((name) => differing.has(name) && isBack(name));
       const other = now.filter((name) => differing.has(name) && !isBack(name));
       const kept = now.filter((name) => !differing.has(name));
-      if (back.length === now.length) return "this plan puts it back";
+      if (back.length === now.length) return PUTS_BACK;
       const parts = [
         ...(back.length > 0 ? [`puts ${back.join(", ")} back`] : []),
         ...(other.length > 0 ? [`sets ${other.join(", ")} to another value`] : []),
@@ -182,5 +190,6 @@ function reviewed(change: Change): ReviewedChange {
     (attribute) => configured === undefined || configured.has(attribute) || will(change, attribute).known,
   );
   const attributes = action === "update" ? told : action === "replace" ? change.replacedFor : [];
-  return { stack, address, action: action === "none" ? (isImported ? "import" : "move") : action, attributes };
+  const isOnlyMoved = action === "none" || (action === "update" && told.length === 0);
+  return { stack, address, action: isOnlyMoved ? (isImported ? "import" : "move") : action, attributes };
 }

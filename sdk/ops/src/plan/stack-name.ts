@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { deploymentOf } from "./attributes.ts";
 import type { Plan } from "./plan.ts";
 
 /** What is in one stack of a deployment only. */
@@ -28,12 +29,6 @@ function nameByContent({ changes }: Plan): string | undefined {
   deployments.delete(undefined);
   const [deployment] = deployments;
   return part === undefined || deployments.size !== 1 ? undefined : `${deployment}-${part}`;
-}
-
-function deploymentOf(attributes: Plan["changes"][number]["before"]): string | undefined {
-  const tags = attributes?.["tags_all"];
-  const deployment = typeof tags === "object" && tags !== null && "Deployment" in tags ? tags.Deployment : undefined;
-  return typeof deployment === "string" ? deployment : undefined;
 }
 
 function nameByFile(source: string): string {

@@ -2,73 +2,82 @@ import { styleText } from "node:util";
 import { visible } from "../output.ts";
 import type { Review } from "./review.ts";
 import type { Severity } from "./risk.ts";
-import { headline, hopRows, notJudgedGroups, riskGroups, shortChange, whereAre } from "./summary.ts";
+import { cosmeticLine, type FailOn, headline, hopRows, notJudgedGroups, riskGroups, shortChange } from "./summary.ts";
 
+/** How a review is printed. */
 export interface TextOptions {
-  /** Where it is printed: colours are for terminals. @default stdout */
-  readonly stream?: NodeJS.WritableStream;
+  /** From which severity on it fails, for the headline. @default "none" */
+  readonly failOn?: FailOn;
+  /** A terminal, for colours as it takes them. @default none: no colours */
+  readonly stream?: NodeJS.WritableStream | undefined;
   /** Lines are broken at it, in characters. @default none: what is searched for in a log should not be broken */
   readonly width?: number | undefined;
 }
 
 /** Changes of a hop that are named; the others are counted. */
 const NAMED = 3;
-/** What could not be judged, as far as it is listed. */
+/** Titles of risks that are alike, and attributes that could not be judged, as far as they are listed. */
 const LISTED = 10;
 
 const COLOURS = { critical: ["bold", "red"], high: "red", medium: "yellow", low: "dim" } as const;
 
-/** A review for a terminal, or for a log. */
-export function text(review: Review, { stream = process.stdout, width }: TextOptions = {}): string {
-  const paint = (style: Parameters<typeof styleText>[0], words: string) => styleText(style, words, { stream });
-  const severity = (of: Severity) => paint([COLOURS[of]].flat(), of.toUpperCase().padEnd(8));
+/** Of a severity, in characters. */
+const SEVERITY_WIDTH = 8;
+
+/**
+ * A review for a terminal, or for a log: what is grave first, then where on the path, then what changes.
+ *
+ * @example process.stdout.write(reviewText(review, { stream: process.stdout, width: 100 }))
+ */
+export function reviewText(review: Review, { failOn = "none", stream, width }: TextOptions = {}): string {
+  const paint = (style: Parameters<typeof styleText>[0], words: string) =>
+    stream === undefined ? words : styleText(style, words, { stream });
+  const severity = (of: Severity) => paint([COLOURS[of]].flat(), of.toUpperCase().padEnd(SEVERITY_WIDTH));
   const rows = (cells: readonly (readonly [string, string])[], first: number) =>
     cells.map(([name, value]) => `${name.padEnd(first)} ${wrapped(oneLine(value), width, first + 1)}`).join("\n");
 
+  const hops = hopRows(review);
+  const path = hops.map(({ hop, counts }) => `${hop} ${counts === "" ? "-" : counts}`).join(" | ");
   const sections = [
     `${paint("bold", "plan review")}  ${review.stacks.map(({ stack }) => oneLine(stack)).join(", ")}`,
-    `${paint("bold", headline(review))}${review.risks.length > 0 ? ", the worst first below" : ""}`,
+    paint("bold", headline(review, failOn)),
+    ...(review.hops.length > 0 ? [wrapped(path, width, 0)] : []),
   ];
-  const hops = hopRows(review).map(({ hop, counts, changes }) => {
-    const named = changes.slice(0, NAMED).map(shortChange).join("; ");
-    const more = changes.length > NAMED ? `; and ${changes.length - NAMED} more` : "";
-    return [hop, counts === "" ? "-" : `${counts}: ${named}${more}`] as const;
-  });
-  if (review.hops.length > 0) sections.push(rows(hops, 13));
-  for (const { first: risk, others } of riskGroups(review.risks)) {
-    const alike = others.length === 0 ? "" : `, and ${others.length} more like it`;
+  for (const { first, titles, places } of riskGroups(review.risks)) {
+    const more = titles.length > LISTED ? [`and ${titles.length - LISTED} more like it`] : [];
+    const lines = [...titles.slice(0, LISTED), ...more].map((title) => paint("bold", oneLine(title)));
+    const where = places.map(([stack, addresses]) => `${addresses.join(", ")} in ${stack}`).join("; ");
+    const details = [
+      ["  where", `${where} (${first.rule})`],
+      ["  why", first.reason],
+      ["  lost", first.lost],
+      ["  instead", first.instead],
+    ] as const;
     sections.push(
-      [
-        `${severity(risk.severity)} ${paint("bold", oneLine(`${risk.what}${alike}`))}`,
-        rows(
-          [
-            ["  where", `${whereAre([risk, ...others])} (${risk.rule})`],
-            ["  why", risk.reason],
-            ["  lost", risk.lost],
-            ["  instead", risk.instead],
-          ],
-          9,
-        ),
-      ].join("\n"),
+      `${severity(first.severity)} ${lines.join(`\n${" ".repeat(SEVERITY_WIDTH + 1)}`)}\n${rows(details, 9)}`,
     );
   }
   const notJudged = notJudgedGroups(review.notJudged);
   if (notJudged.length > 0) {
     const told = notJudged
       .slice(0, LISTED)
-      .map(({ first, what }) => [`  ${first.unknown}`, `${whereAre([first])}: ${what}`] as const);
+      .map(({ first, what }) => [`  ${first.unknown}`, `${first.address} in ${first.stack}: ${what}`] as const);
     const more = notJudged.length - told.length;
+    const list = rows(told, Math.max(...told.map(([name]) => name.length)));
     sections.push(
-      [
-        paint("bold", "not judged, since the plan does not say"),
-        rows(told, 2 + Math.max(...told.map(([name]) => name.length))),
-        ...(more > 0 ? [`  and ${more} more; --json has them all`] : []),
-      ].join("\n"),
+      `${paint("bold", "not judged, since the plan does not say")}\n${list}${more > 0 ? `\n  and ${more} more; --json has them all` : ""}`,
     );
   }
-  if (review.cosmetic > 0)
-    sections.push(`not counted: ${review.cosmetic} changed, by the order or the spaces of JSON only`);
-  return `${sections.join("\n\n")}\n`;
+  const changed = hops.filter(({ changes }) => changes.length > 0);
+  if (changed.length > 0) {
+    const list = changed.map(({ hop, counts, changes }) => {
+      const more = changes.length > NAMED ? `; and ${changes.length - NAMED} more` : "";
+      return [`  ${hop}`, `${counts}: ${changes.slice(0, NAMED).map(shortChange).join("; ")}${more}`] as const;
+    });
+    sections.push(`${paint("bold", "what changes")}\n${rows(list, 14)}`);
+  }
+  const cosmetic = cosmeticLine(review);
+  return `${[...sections, ...(cosmetic === "" ? [] : [cosmetic])].join("\n\n")}\n`;
 }
 
 /** What comes out of a plan can neither write a line of its own nor speak to the terminal. */

@@ -1,6 +1,6 @@
+import { texts, typeInWords } from "../attributes.ts";
 import { type Change, was, will } from "../change.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
-import { texts } from "./comparison.ts";
 
 /** AWS's own policies that allow everything, or everything of a service. */
 const BROAD_MANAGED = /:iam::aws:policy\/(?:.*\/)?(?:AdministratorAccess|PowerUserAccess|\w*FullAccess)(?:-|$)/;
@@ -73,7 +73,7 @@ export const accessRules: readonly Rule[] = [
       return [
         {
           severity: isLimited ? "medium" : "high",
-          what: `${change.type.replace(/^aws_/, "").replaceAll("_", " ")} ${change.name} lets in everyone${isLimited ? " who meets a condition" : ""}`,
+          what: `${typeInWords(change.type)} ${change.name} lets in everyone${isLimited ? " who meets a condition" : ""}`,
           reason: "principal *",
           lost: "the limit: any AWS account can hand the consumer messages that are in no queue",
           instead: "name the service and its source_arn",

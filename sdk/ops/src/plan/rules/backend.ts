@@ -1,7 +1,8 @@
+import { texts, typeInWords } from "../attributes.ts";
 import { type Change, goes, stays, was, will } from "../change.ts";
 import { goesAlone } from "../owner.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
-import { becomes, differing, notKnown, texts } from "./comparison.ts";
+import { becomes, differing, notKnown } from "./comparison.ts";
 import { howItGoes, whyItGoes } from "./wording.ts";
 
 /** Attributes that stop and start an instance when they change in place (provider's documentation of `aws_instance`). */
@@ -61,7 +62,7 @@ export const backendRules: readonly Rule[] = [
     },
   },
   {
-    id: "way-cut",
+    id: "network-path-cut",
     types: WAY,
     look: (change, { plan }) => {
       if (stays(change)) return narrower(change);
@@ -70,11 +71,7 @@ export const backendRules: readonly Rule[] = [
       return [
         {
           severity: isBack ? "medium" : "high",
-          what: howItGoes(
-            `${change.type.replace("aws_", "").replaceAll("_", " ")} ${change.name}`,
-            change,
-            "another one",
-          ),
+          what: howItGoes(`${typeInWords(change.type)} ${change.name}`, change, "another one"),
           reason: whyItGoes(change),
           lost: isBack
             ? "nothing; until the new one is there deliveries fail, and groups wait"
@@ -91,7 +88,7 @@ const LISTS = ["route_table_ids", "subnet_ids", "security_group_ids"];
 
 /** A way that stays, and that less goes through. */
 function narrower(change: Change): (Finding | NotKnown)[] {
-  const what = `${change.type.replace("aws_", "").replaceAll("_", " ")} ${change.name} leads less far`;
+  const what = `${typeInWords(change.type)} ${change.name} reaches less`;
   const lost = "the way to the queues, the table or the backend, if this was it: groups wait until there is another";
   const instead = "make sure that no delivery goes this way any more";
   const leads = "whether deliveries still get through";

@@ -1,10 +1,10 @@
+import { blocks } from "../attributes.ts";
 import { type Change, isSame, isUnknown, was, will } from "../change.ts";
 import { movesToOther } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import { NO_POLICY, type PolicyDocument, readPolicy } from "../policy-document.ts";
 import type { Finding, NotKnown } from "../risk.ts";
 import { isSetElsewhere } from "../set-elsewhere.ts";
-import { blocks } from "./comparison.ts";
 
 /** Policies that belong to an identity. Of every other policy, resource `*` is what it is attached to. */
 const OF_IDENTITIES: ReadonlySet<string> = new Set(

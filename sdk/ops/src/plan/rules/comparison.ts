@@ -6,7 +6,8 @@ export function differing(change: Change, attribute: string): string | undefined
   if (!stays(change)) return undefined;
   const after = will(change, attribute);
   if (!after.known || isSame(was(change, attribute), after.value)) return undefined;
-  return `${attribute} ${shown(change, attribute, was(change, attribute))} -> ${shown(change, attribute, after.value)}`;
+  const [old, next] = [shown(change, attribute, was(change, attribute)), shown(change, attribute, after.value)];
+  return old === next ? `${attribute} differs (not shown)` : `${attribute} ${old} -> ${next}`;
 }
 
 /**
@@ -66,16 +67,4 @@ export function compared(
   if (typeof before !== "number" || typeof after.value !== "number") return [];
   const finding = say(before, after.value);
   return finding === undefined ? [] : [finding];
-}
-
-/** The blocks of an attribute that is a list of them. @example blocks(change.after, "point_in_time_recovery")[0]?.["enabled"] */
-export function blocks(attributes: Change["before"], attribute: string): Readonly<Record<string, unknown>>[] {
-  const value = attributes?.[attribute];
-  const list = Array.isArray(value) ? value : [value];
-  return list.filter((item) => typeof item === "object" && item !== null).map((item) => ({ ...item }));
-}
-
-/** The texts of an attribute that is a list of them, or one. */
-export function texts(value: unknown): string[] {
-  return [value].flat(2).filter((item) => typeof item === "string");
 }

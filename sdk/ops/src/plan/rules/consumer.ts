@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { blocks, texts, withoutFifo } from "../attributes.ts";
 import { type Change, goes, isSame, stays, was, will } from "../change.ts";
 import { isDeadLetter } from "../hop.ts";
 import { goesAlone, isGone } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
-import { becomes, blocks, compared, differing, texts } from "./comparison.ts";
+import { becomes, compared, differing } from "./comparison.ts";
 import { howItGoes, whyItGoes } from "./wording.ts";
 
 const FUNCTION = "aws_lambda_function";
@@ -14,7 +15,7 @@ const QUEUE = "aws_sqs_queue";
 /** Lambda's rule for SQS event sources: "Set the visibility timeout to at least six times the function's timeout". */
 const TIMEOUTS = 6;
 
-const WAITS = "nothing for as long as the queue's retention; meanwhile no group gets a message";
+const WAITS = "every message older than the queue's retention; until then groups wait, in order";
 
 /** What can happen between queues and the backend. */
 export const consumerRules: readonly Rule[] = [
@@ -159,7 +160,7 @@ export const consumerRules: readonly Rule[] = [
           return [
             {
               severity: "critical",
-              what: `${queue} treats refused messages otherwise`,
+              what: `${queue} treats refused messages differently`,
               reason: `failurePolicy ${old} -> ${policy} in the consumer's environment, while messages are in flight`,
               lost: "the order of groups that have parked messages or a dead-lettered one: what follows is treated the new way",
               instead: "let the queue and its parking lot run empty first (docs/order-and-loss.md, F43 and F44)",
@@ -205,8 +206,9 @@ export const consumerRules: readonly Rule[] = [
 /** Looks at the timeouts of a deployment's function and its queues, each in its own stack, where both plans are there. */
 function lookAtVisibility(change: Change, { plans }: { readonly plans: readonly Plan[] }): (Finding | NotKnown)[] {
   if (change.origin === "outside" || change.after === undefined) return [];
-  const deployment = change.stack.replace(/-[a-z]+$/, "");
-  const here = plans.filter(({ stack }) => stack.startsWith(`${deployment}-`)).flatMap(({ changes }) => changes);
+  const here = plans
+    .filter(({ stack }) => deploymentOf(stack) === deploymentOf(change.stack))
+    .flatMap(({ changes }) => changes);
   // Where there are several, the one that takes longest.
   const [lambda] = here
     .filter(({ type, after }) => type === FUNCTION && typeof after?.["timeout"] === "number")
@@ -225,7 +227,7 @@ function lookAtVisibility(change: Change, { plans }: { readonly plans: readonly 
       return [
         {
           severity: visibility < timeout ? "high" : "medium",
-          what: `queue ${String(queue.after?.["name"]).replace(/\.fifo$/, "")} shows messages again ${visibility < timeout ? "while they are being delivered" : "before throttled retries are over"}`,
+          what: `queue ${withoutFifo(queue.after?.["name"])} shows messages again ${visibility < timeout ? "while they are being delivered" : "before throttled retries are over"}`,
           reason: `visibility_timeout_seconds ${visibility} is less than ${visibility < timeout ? "" : `${TIMEOUTS} x `}the function's timeout of ${timeout} s`,
           lost:
             visibility < timeout
@@ -235,6 +237,11 @@ function lookAtVisibility(change: Change, { plans }: { readonly plans: readonly 
         },
       ];
     });
+}
+
+/** `prod` of the stack `prod-messaging`. */
+function deploymentOf(stack: string): string {
+  return stack.replace(/-[a-z]+$/, "");
 }
 
 function isAnotherTimeout(change: Change): boolean {

@@ -20,7 +20,7 @@ export const encryptionKeyRules: readonly Rule[] = [
       const users = usersOf(change, plans);
       const named = users.length === 0 ? "" : `; still the key of ${users.join(", ")}`;
       const instead =
-        "give whatever uses it another key first (a table keeps its own where the configuration names none: `aws dynamodb update-table --sse-specification Enabled=true`), and let the queues run empty";
+        "give whatever uses it another key first (a table keeps its own where the configuration names none: `aws dynamodb update-table --table-name TABLE --sse-specification Enabled=true`), and let the queues run empty";
       if (!goes(change))
         return becomes(change, "is_enabled", false, "whether the key is switched off", () => ({
           severity: "high",

@@ -1,6 +1,7 @@
+import { blocks, typeInWords, withoutFifo } from "../attributes.ts";
 import { type Change, isSame, shown, stays, was, will } from "../change.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
-import { blocks, differing } from "./comparison.ts";
+import { differing } from "./comparison.ts";
 
 /** What can happen to what keeps messages secret at rest. */
 export const encryptionRules: readonly Rule[] = [
@@ -17,7 +18,7 @@ export const encryptionRules: readonly Rule[] = [
       if (hasKey || (!hadKey && (isManaged || was(change, "sqs_managed_sse_enabled") !== true))) return [];
       return [
         weaker(
-          `queue ${String(was(change, "name")).replace(/\.fifo$/, "")}`,
+          `queue ${withoutFifo(was(change, "name"))}`,
           isManaged,
           differences(change, ["kms_master_key_id", "sqs_managed_sse_enabled"]),
         ),
@@ -38,18 +39,11 @@ export const encryptionRules: readonly Rule[] = [
       const level = (block: typeof before) =>
         block?.["enabled"] !== true ? 0 : isSame(block["kms_key_arn"], undefined) ? 1 : 2;
       if (level(next) >= level(before)) return [];
-      const names = [
-        "AWS's own key, which cannot be taken away from anyone",
-        "AWS's key of this account",
-        "the deployment's key",
-      ];
+      const names = ["a key of AWS's own", "AWS's key in this account", "the deployment's key"];
       const reason = `server_side_encryption: ${names[level(before)]} -> ${names[level(next)]}`;
-      return [
-        {
-          ...weaker(`parking lot ${was(change, "name")}`, true, reason),
-          lost: `${SAY}; backups and earlier moments need the old key`,
-        },
-      ];
+      const label = `parking lot ${was(change, "name")}`;
+      const what = `${label} is encrypted with a key that you have less say over`;
+      return [{ ...weaker(label, true, reason), what, lost: `${SAY}; backups and earlier moments need the old key` }];
     },
   },
   {
@@ -63,7 +57,7 @@ export const encryptionRules: readonly Rule[] = [
       if (!after.known) return unknownKey(change, attribute);
       if (!isOwnKey(was(change, attribute)) || isOwnKey(after.value)) return [];
       const isAws = !isSame(after.value, undefined);
-      const label = `${change.type.replace("aws_", "").replaceAll("_", " ")} ${was(change, "name") ?? was(change, "function_name")}`;
+      const label = `${typeInWords(change.type)} ${was(change, "name") ?? was(change, "function_name")}`;
       const reason = differing(change, attribute) ?? "";
       if (change.type !== "aws_sns_topic" || isAws) return [weaker(label, true, reason)];
       // CloudWatch cannot use AWS's own key for SNS, so without a key of the deployment's the stacks leave it so.
@@ -97,14 +91,12 @@ function isDiskEncrypted(attributes: Change["before"]): unknown {
 function weaker(label: string, staysEncrypted: boolean, reason: string): Finding {
   return {
     severity: staysEncrypted ? "medium" : "high",
-    what: staysEncrypted
-      ? `${label} is encrypted with AWS's key in the place of yours`
-      : `${label} is no longer encrypted`,
+    what: staysEncrypted ? `${label} is encrypted with AWS's key instead of yours` : `${label} is no longer encrypted`,
     reason,
     lost: staysEncrypted
       ? `${SAY}; what was encrypted before needs the old key`
       : "secrecy at rest of everything that is written from here on",
-    instead: KEEP,
+    instead: staysEncrypted ? KEEP : "leave it on: it costs nothing",
   };
 }
 

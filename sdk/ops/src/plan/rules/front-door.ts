@@ -1,7 +1,8 @@
+import { blocks } from "../attributes.ts";
 import { type Change, goes, stays, was } from "../change.ts";
 import { goesAlone } from "../owner.ts";
 import type { Rule } from "../risk.ts";
-import { becomes, blocks, differing, notKnown } from "./comparison.ts";
+import { becomes, differing, notKnown } from "./comparison.ts";
 import { howItGoes, whyItGoes } from "./wording.ts";
 
 const RECORD = "aws_route53_record";
@@ -110,9 +111,9 @@ export const frontDoorRules: readonly Rule[] = [
     id: "tls-weakened",
     types: ["aws_api_gateway_domain_name"],
     look: (change) =>
-      becomes(change, "security_policy", "TLS_1_0", "whether the domain takes TLS 1.0", () => ({
+      becomes(change, "security_policy", "TLS_1_0", "whether the domain accepts TLS 1.0", () => ({
         severity: "high",
-        what: `${was(change, "domain_name")} takes TLS 1.0 and 1.1`,
+        what: `${was(change, "domain_name")} accepts TLS 1.0 and 1.1`,
         reason: `security_policy ${was(change, "security_policy")} -> TLS_1_0`,
         lost: "secrecy on the way: keys and messages of whoever speaks an old version can be read",
         instead: "keep TLS_1_2",
@@ -126,7 +127,7 @@ export const frontDoorRules: readonly Rule[] = [
       const instead = "have another protection in place first";
       if (goesAlone(change, plan)) {
         const label = change.type.endsWith("association")
-          ? "the firewall's place before the stage"
+          ? "the firewall's association with the stage"
           : "the firewall's web ACL";
         return [
           {

@@ -1,7 +1,8 @@
+import { texts, typeInWords } from "../attributes.ts";
 import { goes, stays, was, will } from "../change.ts";
 import { goesAlone } from "../owner.ts";
 import type { Rule } from "../risk.ts";
-import { becomes, compared, texts } from "./comparison.ts";
+import { becomes, compared } from "./comparison.ts";
 import { howItGoes, whyItGoes } from "./wording.ts";
 
 /** What can happen to what tells people, and to what they look into afterwards. */
@@ -11,7 +12,7 @@ export const operationsRules: readonly Rule[] = [
     types: ["aws_cloudwatch_metric_alarm"],
     look: (change) => {
       const label = `alarm ${change.before?.["alarm_name"]}`;
-      const lost = "word of it: nobody is told when it happens";
+      const lost = "the alarm: nobody is told when it happens";
       if (goes(change)) {
         const instead = "keep the alarm, or say in the pull request what takes its place";
         return [
@@ -56,8 +57,8 @@ export const operationsRules: readonly Rule[] = [
           ),
           reason: whyItGoes(change),
           lost: isTopic
-            ? "word of alarms, until every address has confirmed its subscription anew"
-            : "word of alarms to that address; the others keep it",
+            ? "alarms, until every address has confirmed its subscription anew"
+            : "alarms to that address; the others keep it",
           instead: isTopic ? "keep the topic's name" : "subscribe the new address first",
         },
       ];
@@ -72,8 +73,8 @@ export const operationsRules: readonly Rule[] = [
       "aws_lambda_permission",
     ],
     look: (change, { plan }) => {
-      const label = `${change.type.replace(/^aws_(?:cloudwatch_)?/, "").replaceAll("_", " ")} ${change.name}`;
-      const lost = "the metric that it makes: alarms on it see nothing, and tell nobody";
+      const label = `${typeInWords(change.type)} ${change.name}`;
+      const lost = "the metric that it makes: an alarm on it sees nothing, and tells nobody";
       const instead = "keep it as long as an alarm looks at what it makes";
       if (change.type === "aws_lambda_permission" && change.action === "replace") return [];
       if (goesAlone(change, plan))

@@ -1,6 +1,7 @@
+import { blocks } from "../attributes.ts";
 import { type Change, goes, isSame, stays, was, will } from "../change.ts";
 import type { Rule } from "../risk.ts";
-import { becomes, blocks, notKnown } from "./comparison.ts";
+import { becomes, notKnown } from "./comparison.ts";
 import { howItGoes, whyItGoes } from "./wording.ts";
 
 const TYPE = "aws_dynamodb_table";
@@ -21,7 +22,7 @@ export const parkingLotRules: readonly Rule[] = [
               what: howItGoes(`parking lot ${change.before?.["name"]}`, change),
               reason: `${whyItGoes(change)}${was(change, "deletion_protection_enabled") === true ? "; it is protected, so the apply fails there" : ""}`,
               lost: "every parked message, the record of what was discarded, and the order of each parked group: later messages pass",
-              instead: `replay or discard everything first (\`fifo-ops parked list\` shows nothing then); its name and keys stay as they are for good${recovers(change.before) ? ". If it happened: `aws dynamodb list-backups --backup-type SYSTEM` has it for 35 days" : ""}`,
+              instead: `replay or discard everything first, until \`fifo-ops parked list\` shows nothing${change.action === "replace" ? "; a table's name and keys cannot change in place: leave them" : ""}${recovers(change.before) ? ". If it happened: `aws dynamodb list-backups --backup-type SYSTEM` has it for 35 days" : ""}`,
             },
           ]
         : [],
@@ -62,7 +63,7 @@ export const parkingLotRules: readonly Rule[] = [
       return [
         {
           severity: "medium",
-          what: "the parking lot's index of parked groups is made anew or goes",
+          what: "the parking lot's index of parked groups is recreated or goes",
           reason: "global_secondary_index differs",
           lost: "no message; until the index is filled again fifo-ops parked list, replay --all and the alarm on parked groups miss groups",
           instead: "change it while nothing is parked",

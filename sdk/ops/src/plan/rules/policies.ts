@@ -1,3 +1,4 @@
+import { typeInWords } from "../attributes.ts";
 import { type Change, stays, was, will } from "../change.ts";
 import { goesAlone, isGone } from "../owner.ts";
 import type { Plan } from "../plan.ts";
@@ -146,7 +147,7 @@ export const policyRules: readonly Rule[] = [
           severity: "medium",
           what: `${nameOf(change)} refuses less`,
           reason: `its policy loses a Deny of ${list(gone.map(({ action }) => action))}, or a part of it`,
-          lost: "the refusal of what comes over plain HTTP, or from sources that are not listed",
+          lost: "what that Deny kept out, e.g. plain HTTP or sources that are not listed",
           instead: "keep the Deny, or say in the pull request what takes its place",
         };
       });
@@ -166,8 +167,12 @@ export const policyRules: readonly Rule[] = [
           severity: isForAll || change.type.startsWith("aws_api_gateway_") ? "high" : "medium",
           what: `${nameOf(change)} refuses more`,
           reason: `its policy gains a Deny of ${list(gained.map(({ action }) => action))}${isForAll ? " to everyone, without a condition" : ""}`,
-          lost: "every request that it now refuses: 403",
-          instead: "see in the access log that nobody comes from there, or does that, any more",
+          lost: change.type.startsWith("aws_api_gateway_")
+            ? "every request that it now refuses: 403"
+            : "every call that it now refuses: messages are not sent, received or parked, and groups wait",
+          instead: change.type.startsWith("aws_api_gateway_")
+            ? "see in the access log that nobody comes from there any more"
+            : "make sure that neither the gateway nor the consumer does that",
         };
       }),
   },
@@ -221,7 +226,7 @@ function nameOf({ type, name, before, after }: Change): string {
   const attributes = { ...before, ...after };
   const own = attributes["role"] ?? attributes["name"] ?? attributes["queue_url"] ?? attributes["arn"];
   const short = typeof own === "string" ? (own.split("/").at(-1) ?? own) : name;
-  return `${type.replace(/^aws_/, "").replaceAll("_", " ")} ${short}`;
+  return `${typeInWords(type)} ${short}`;
 }
 
 function list(items: readonly string[]): string {

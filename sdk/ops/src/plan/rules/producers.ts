@@ -1,7 +1,9 @@
+import { blocks } from "../attributes.ts";
 import { type Change, goes, isSame, stays, was, will } from "../change.ts";
 import type { Plan } from "../plan.ts";
 import type { Finding, Rule } from "../risk.ts";
-import { becomes, blocks, notKnown } from "./comparison.ts";
+import { becomes, notKnown } from "./comparison.ts";
+import { routeName } from "./route-name.ts";
 import { howItGoes, number, whyItGoes } from "./wording.ts";
 
 const KEY = "aws_api_gateway_api_key";
@@ -9,7 +11,7 @@ const PLAN_KEY = "aws_api_gateway_usage_plan_key";
 const USAGE_PLAN = "aws_api_gateway_usage_plan";
 
 const ADD_FIRST =
-  'give the producer another key first (keys: ["b", "a"]), then switch the old one off ({ generation: "a", enabled: false }) and see that nobody uses it';
+  'if the producer stays, give it another key first (keys: ["b", "a"]), then switch the old one off ({ generation: "a", enabled: false }) and see that nobody uses it';
 
 /** What can happen to producers' keys and limits. */
 export const producerRules: readonly Rule[] = [
@@ -21,7 +23,7 @@ export const producerRules: readonly Rule[] = [
       const say = (what: string, reason: string) =>
         lockedOut(change, String(change.before?.["id"]), plan, what, reason);
       // One that is switched off opens nothing any more.
-      if (goes(change) && was(change, "enabled") === false) return [];
+      if (goes(change) && isOff(change, plan)) return [];
       if (goes(change)) return [say(howItGoes(label, change, "one with another value"), whyItGoes(change))];
       const isOther =
         stays(change) && will(change, "value").known && !isSame(was(change, "value"), change.after?.["value"]);
@@ -41,8 +43,8 @@ export const producerRules: readonly Rule[] = [
       const id = String(was(change, "key_id"));
       // The key itself goes too, and that has been told; or it is switched off, and opens nothing any more.
       const key = plan.changes.find(({ type, before }) => type === KEY && before?.["id"] === id);
-      if (key !== undefined && (goes(key) || was(key, "enabled") === false)) return [];
-      const what = howItGoes(`API key ${was(change, "name")}'s place in its usage plan`, change, "another one");
+      if (key !== undefined && (goes(key) || isOff(key, plan))) return [];
+      const what = howItGoes(`API key ${was(change, "name")}'s association with its usage plan`, change, "another one");
       return [lockedOut(change, id, plan, what, whyItGoes(change))];
     },
   },
@@ -142,7 +144,7 @@ export const producerRules: readonly Rule[] = [
   {
     id: "key-not-required",
     types: ["aws_api_gateway_method"],
-    look: (change) => {
+    look: (change, { plan }) => {
       // A browser asks without a key before it sends with one.
       if (change.after === undefined || change.action === "none" || change.after["http_method"] === "OPTIONS")
         return [];
@@ -152,7 +154,7 @@ export const producerRules: readonly Rule[] = [
       return [
         {
           severity: "high",
-          what: `${change.after["http_method"]} of ${change.name} is open to everyone`,
+          what: `route ${routeName(change, plan)} is open to everyone`,
           reason: "api_key_required is false, and authorization is NONE",
           lost: "who sent what: anyone can put messages into any group, and no usage plan limits them",
           instead: "keep api_key_required = true",
@@ -164,6 +166,12 @@ export const producerRules: readonly Rule[] = [
 
 function isOpen(attributes: NonNullable<Change["before"]>): boolean {
   return attributes["api_key_required"] !== true && attributes["authorization"] === "NONE";
+}
+
+/** Of what is no longer in the configuration, a plan has the values of the last apply: what somebody did since is in its drift. */
+function isOff(key: Change, { outside }: Plan): boolean {
+  const since = outside.find(({ address }) => address === key.address)?.after;
+  return (since ?? key.before)?.["enabled"] === false;
 }
 
 function lockedOut(change: Change, id: string, plan: Plan, what: string, reason: string): Finding {

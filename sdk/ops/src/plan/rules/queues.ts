@@ -1,3 +1,4 @@
+import { deploymentOf, withoutFifo } from "../attributes.ts";
 import { type Change, goes, was, will } from "../change.ts";
 import { isDeadLetter } from "../hop.ts";
 import type { Finding, Rule } from "../risk.ts";
@@ -50,14 +51,14 @@ export const queueRules: readonly Rule[] = [
       return [
         ...lowered(change, attribute, (before, after) => ({
           severity: "medium",
-          what: `${queueLabel(change)} hides a received message for ${after} s instead of ${before} s`,
+          what: `${queueLabel(change)} keeps a received message invisible for ${after} s instead of ${before} s`,
           reason: `${attribute} ${before} -> ${after}, while messages are in flight`,
           lost: "nothing, but an invocation that takes longer delivers its messages twice",
           instead: "keep it at 6 times the function's timeout at least, and apply a shorter timeout (delivery) first",
         })),
         ...raised(change, attribute, (before, after) => ({
           severity: "low",
-          what: `${queueLabel(change)} hides a received message for ${after} s instead of ${before} s`,
+          what: `${queueLabel(change)} keeps a received message invisible for ${after} s instead of ${before} s`,
           reason: `${attribute} ${before} -> ${after}, while messages are in flight`,
           lost: "nothing, but after a crash of the consumer a group waits that long",
           instead: "apply it before a longer timeout of the function (delivery), never after",
@@ -71,7 +72,7 @@ export const queueRules: readonly Rule[] = [
     look: (change) => {
       if (isDeadLetter(change)) return [];
       const attributes = ["content_based_deduplication", "deduplication_scope", "fifo_throughput_limit"];
-      const open = notKnown(change, attributes, "whether duplicates are recognised otherwise");
+      const open = notKnown(change, attributes, "whether duplicates are recognised differently");
       const differences = attributes
         .map((attribute) => differing(change, attribute))
         .filter((text) => text !== undefined);
@@ -115,7 +116,7 @@ function deduplication(change: Change, differences: readonly string[]): Finding 
   ];
   return {
     severity: isPerQueue ? "critical" : isOff ? "high" : "medium",
-    what: `${queueLabel(change)} recognises duplicates otherwise`,
+    what: `${queueLabel(change)} recognises duplicates differently`,
     reason: `${differences.join(", ")}, under load`,
     lost:
       lost.length > 0
@@ -138,15 +139,17 @@ function emptyFirst(change: Change): string {
   return `move its producers first, wait until ApproximateNumberOfMessagesVisible and NotVisible are 0 and nothing is parked (\`fifo-ops parked list ${queue} --deployment ${deployment}\`), then take it out`;
 }
 
-/** The deployment and the queue's name in `main.ts`, as far as the stack's name tells the deployment. */
+/** The deployment and the queue's name in `main.ts`, by the tag that every resource of the stacks has. */
 function split(change: Change): [string, string] {
-  const name = String(was(change, "name")).replace(/\.fifo$/, "");
-  const deployment = change.stack.replace(/-messaging$/, "");
-  return name.startsWith(`${deployment}-`) ? [deployment, name.slice(deployment.length + 1)] : [deployment, name];
+  const name = withoutFifo(was(change, "name"));
+  const deployment = deploymentOf(change.before);
+  return deployment !== undefined && name.startsWith(`${deployment}-`)
+    ? [deployment, name.slice(deployment.length + 1)]
+    : ["<deployment>", name];
 }
 
 /** `queue prod-queue-1`, or `dead-letter queue prod-queue-1-dead-letter`. */
 export function queueLabel(change: Change): string {
   const name = change.before?.["name"] ?? change.after?.["name"] ?? change.name;
-  return `${isDeadLetter(change) ? "dead-letter queue" : "queue"} ${String(name).replace(/\.fifo$/, "")}`;
+  return `${isDeadLetter(change) ? "dead-letter queue" : "queue"} ${withoutFifo(name)}`;
 }

@@ -45,7 +45,7 @@ function lookAtRedrive(change: Change, { plan }: Surroundings): (Finding | NotKn
     if (isSame(before, undefined) && change.type === REDRIVE) return [gained(change, undefined)];
     return change.configured?.has(ATTRIBUTE) === false
       ? []
-      : [{ unknown: ATTRIBUTE, what: "whether SQS moves messages away otherwise" }];
+      : [{ unknown: ATTRIBUTE, what: "whether SQS moves messages away differently" }];
   }
   if (isSame(before, after.value)) return [];
   if (isSame(before, undefined)) return [gained(change, after.value)];

@@ -3,6 +3,7 @@ import { goesAlone, movesToOther } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import type { Rule } from "../risk.ts";
 import { differing, notKnown } from "./comparison.ts";
+import { routeName } from "./route-name.ts";
 import { whyItGoes } from "./wording.ts";
 
 const DEPLOYMENT = "aws_api_gateway_deployment";
@@ -119,7 +120,7 @@ export const routeRules: readonly Rule[] = [
       return [
         {
           severity: isBack ? "low" : "high",
-          what: `route ${change.name} ${isBack ? "is made anew" : "is taken away"}`,
+          what: `route ${routeName(change, plan)} ${isBack ? "is recreated" : "is taken away"}`,
           reason: whyItGoes(change),
           lost: isBack
             ? "nothing: the stage serves what was published until the new deployment is there"
@@ -154,7 +155,7 @@ export const routeRules: readonly Rule[] = [
         method.action === "destroy"
       )
         return [];
-      const what = `route ${method.name} leads nowhere`;
+      const what = `route ${routeName(method, plan)} leads nowhere`;
       return [
         {
           severity: "high",
@@ -169,7 +170,7 @@ export const routeRules: readonly Rule[] = [
   {
     id: "route-to-other-queue",
     types: [INTEGRATION],
-    look: (change) => {
+    look: (change, { plan }) => {
       if (change.before === undefined || change.after === undefined || change.action === "none") return [];
       const open = notKnown(change, ["uri", "request_templates"], "whether the route leads to another queue");
       const [from, to] = [targetOf(change.before), targetOf(change.after)];
@@ -179,7 +180,7 @@ export const routeRules: readonly Rule[] = [
       return [
         {
           severity: "critical",
-          what: `route ${change.name} leads somewhere else`,
+          what: `route ${routeName(change, plan)} leads somewhere else`,
           reason: [from, to].some((target) => secretsOf(change).some((secret) => target.includes(secret)))
             ? "uri differs"
             : `${from} -> ${to}`,
@@ -192,7 +193,7 @@ export const routeRules: readonly Rule[] = [
   {
     id: "refusal-looks-accepted",
     types: ["aws_api_gateway_integration_response"],
-    look: (change) => {
+    look: (change, { plan }) => {
       if (change.after === undefined || change.action === "none" || !isQueueRoute(change)) return [];
       const [status, pattern] = [will(change, "status_code"), will(change, "selection_pattern")];
       if (!status.known || !pattern.known)
@@ -209,7 +210,7 @@ export const routeRules: readonly Rule[] = [
       return [
         {
           severity: "critical",
-          what: `${change.name} answers ${status.value} also when SQS refuses`,
+          what: `route ${routeName(change, plan)} answers ${status.value} also when SQS refuses`,
           reason: `selection_pattern ${shown(change, "selection_pattern", pattern.value)} on status ${status.value} takes ${refusals.join(", ")} of SQS's as well`,
           lost: "every message that SQS refuses: its producer takes it for accepted and never sends it again",
           instead: 'match 200 explicitly (selection_pattern = "200"), and let the answer without a pattern be a 502',

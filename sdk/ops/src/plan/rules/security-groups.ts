@@ -1,9 +1,9 @@
 import { isWorldRange } from "../address-range.ts";
+import { blocks, texts } from "../attributes.ts";
 import { type Change, will } from "../change.ts";
 import { movesToOther } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import type { Finding, NotKnown, Rule, Surroundings } from "../risk.ts";
-import { blocks, texts } from "./comparison.ts";
 
 type Direction = "in" | "out";
 

@@ -33,7 +33,7 @@ export function whyItGoes(change: Change): string {
     });
     return `cannot be changed in place: ${values.join(", ")}`;
   }
-  return REASONS[change.actionReason ?? ""] ?? "the plan says so without a reason, e.g. with -destroy";
+  return REASONS[change.actionReason ?? ""] ?? "Terraform gives no reason, as with -destroy";
 }
 
 /** @example number(1044480) // "1,044,480" */
