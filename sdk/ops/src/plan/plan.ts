@@ -16,3 +16,20 @@ export interface Plan {
   /** What has changed past Terraform since the last apply. */
   readonly outside: readonly Change[];
 }
+
+/** Finds something of a plan once, however often it is asked for. */
+export function once<T>(find: (plan: Plan) => T): (plan: Plan) => T {
+  const found = new WeakMap<Plan, { readonly value: T }>();
+  return (plan) => {
+    const known = found.get(plan) ?? { value: find(plan) };
+    found.set(plan, known);
+    return known.value;
+  };
+}
+
+const byType = once(({ changes }) => Map.groupBy(changes, ({ type }) => type));
+
+/** A plan's changes of one type. */
+export function changesOf(plan: Plan, type: string): readonly Change[] {
+  return byType(plan).get(type) ?? [];
+}

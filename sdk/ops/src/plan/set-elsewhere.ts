@@ -1,5 +1,5 @@
 import { type Change, isSame } from "./change.ts";
-import type { Plan } from "./plan.ts";
+import { changesOf, type Plan } from "./plan.ts";
 
 /**
  * Arguments that another resource of the stack sets as a whole: the state of the first has them after the next refresh only, so that
@@ -15,14 +15,13 @@ const SET_BY: readonly (readonly [type: string, attribute: string, by: string, o
 ];
 
 /** Whether an argument of a resource is what another resource of its stack sets, and goes on setting. */
-export function isSetElsewhere(change: Change, attribute: string, { changes }: Plan): boolean {
+export function isSetElsewhere(change: Change, attribute: string, plan: Plan): boolean {
   const [, , by, owner] = SET_BY.find(([type, name]) => type === change.type && name === attribute) ?? [];
   if (by === undefined || owner === undefined) return false;
   const names = new Set(["id", "arn", "url"].map((name) => change.before?.[name]));
   names.delete(undefined);
-  return changes.some(
-    ({ type, before, after, action }) =>
-      type === by &&
+  return changesOf(plan, by).some(
+    ({ before, after, action }) =>
       names.has(before?.[owner] ?? after?.[owner]) &&
       // One that goes sets nothing any more; what it had set is what counts then.
       (change.origin === "outside" || (after !== undefined && action !== "destroy" && action !== "forget")) &&

@@ -31,6 +31,8 @@ type Compare = (before: PolicyDocument, after: PolicyDocument, isIdentity: boole
  */
 export function comparePolicies(change: Change, plan: Plan, what: string, compare: Compare): (Finding | NotKnown)[] {
   if (change.action === "none" || change.action === "forget") return [];
+  // What carries its own policy and goes lets nobody in any more.
+  if (change.after === undefined && !change.type.endsWith("_policy")) return [];
   const held = POLICY_ARGUMENTS.flatMap((attribute) => compareAttribute(change, plan, attribute, what, compare));
   return [...held, ...compareInline(change, plan, what, compare)];
 }
