@@ -446,6 +446,17 @@ describe("the consumer", () => {
     assert.ok(found(review).includes("critical failure-policy-changed"));
   });
 
+  test("whose queues cannot be read is said to be not judged", () => {
+    const plan = altered(
+      delivery(),
+      "aws_lambda_function.consumer_function",
+      ["update"],
+      variables({ QUEUES: "{" }),
+      variables({ QUEUES: queuesWith("park") }),
+    );
+    assert.ok(reviewOf(plan).notJudged.some(({ rule }) => rule === "failure-policy-changed"));
+  });
+
   test("is judged by the variable that is known, also where another one is not", () => {
     const plan = altered(
       delivery(),

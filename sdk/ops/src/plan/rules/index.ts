@@ -3,6 +3,7 @@ import { accessRules } from "./access.ts";
 import { anythingRules } from "./anything.ts";
 import { backendRules } from "./backend.ts";
 import { consumerRules } from "./consumer.ts";
+import { consumerEnvironmentRules } from "./consumer-environment.ts";
 import { encryptionRules } from "./encryption.ts";
 import { encryptionKeyRules } from "./encryption-key.ts";
 import { frontDoorRules } from "./front-door.ts";
@@ -23,6 +24,7 @@ export const rules: readonly Rule[] = [
   ...queueRules,
   ...redriveRules,
   ...consumerRules,
+  ...consumerEnvironmentRules,
   ...backendRules,
   ...parkingLotRules,
   ...policyRules,
