@@ -496,8 +496,8 @@ describe("what a review tells", () => {
       "aws_sqs_queue.queue-1_queue",
       ["delete", "create"],
       { name: "SECRET-3.fifo" },
-      {},
-      { replace_paths: [["name"]], after_sensitive: { name: true } },
+      { name: "SECRET-6.fifo" },
+      { replace_paths: [["name"]], after_sensitive: { name: true }, before_sensitive: { name: true } },
     );
     const route = altered(gateway(), "aws_api_gateway_integration.queue-1_send_integration", ["update"], {
       type: "HTTP",
@@ -697,12 +697,17 @@ describe("what looks alike and is not", () => {
     );
     altered(own, "aws_lambda_function.consumer_function", ["update"], { timeout: 800 });
     assert.ok(found(reviewOf(queues, own)).includes("high visibility-too-short"));
+    added(own, "aws_lambda_function.short", { timeout: 3 });
+    assert.ok(found(reviewOf(queues, own)).includes("high visibility-too-short"), "the longest counts");
   });
 
   test("a deployment's key is named by the other stacks that still use it", () => {
     const key = altered(quiet("key-not-renewed"), "aws_kms_key.encryption_key", ["delete"], {}, {}, { after: null });
     const [lost] = reviewOf(key, delivery()).risks;
     assert.match(lost?.reason ?? "", /aws_cloudwatch_log_group\.consumer_logs/);
+    // What moves away with its own apply, after this one, still has it until then.
+    const moving = altered(delivery(), "aws_cloudwatch_log_group.consumer_logs", ["update"], { kms_key_id: null });
+    assert.match(reviewOf(key, moving).risks[0]?.reason ?? "", /aws_cloudwatch_log_group\.consumer_logs/);
   });
 
   test("an alarm that is sent to nobody, and a firewall without its rule", () => {

@@ -125,7 +125,12 @@ const SHOWN_CHARACTERS = 160;
 /** The values of a resource that Terraform marks as secret, as text; those too short to be one are left out. */
 export function secretsOf({ before, after, secret }: Change): string[] {
   const [old, next] = secret;
-  return [...marked(before, old), ...marked(after, next)].filter((value) => value.length >= SHORTEST_SECRET);
+  return (
+    [...marked(before, old), ...marked(after, next)]
+      // A queue is called by its name without the ending, too.
+      .flatMap((value) => [value, value.replace(/\.fifo$/, "")])
+      .filter((value) => value.length >= SHORTEST_SECRET)
+  );
 }
 
 /** In characters. */

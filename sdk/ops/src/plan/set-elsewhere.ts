@@ -24,7 +24,7 @@ export function isSetElsewhere(change: Change, attribute: string, plan: Plan): b
     ({ before, after, action }) =>
       names.has(before?.[owner] ?? after?.[owner]) &&
       // One that goes sets nothing any more; what it had set is what counts then.
-      (change.origin === "outside" || (after !== undefined && action !== "destroy" && action !== "forget")) &&
+      (change.origin === "outside" || (after !== undefined && action !== "forget")) &&
       (change.origin === "outside" || isSame(change.after?.[attribute], after?.[attribute])),
   );
 }
