@@ -24,7 +24,11 @@ export function withoutFifo(name: unknown): string {
 
 /** The deployment that a resource belongs to, by the tag that every one of the stacks has. */
 export function deploymentOf(attributes: Change["before"]): string | undefined {
-  const tags = attributes?.["tags_all"];
-  const deployment = typeof tags === "object" && tags !== null && "Deployment" in tags ? tags.Deployment : undefined;
+  const deployment = record(attributes?.["tags_all"])["Deployment"];
   return typeof deployment === "string" ? deployment : undefined;
+}
+
+/** The fields of a value; none where it has none. */
+export function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { record } from "./attributes.ts";
 
 /** What Terraform does to a resource. `replace` destroys it and creates another. */
 export type Action = "create" | "update" | "replace" | "destroy" | "forget" | "none";
@@ -168,8 +169,4 @@ function meaning(value: unknown, isAbsent: (value: unknown) => boolean = () => f
 function at(value: unknown, name: string): unknown {
   if (value === true) return true;
   return record(value)[name];
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
 }

@@ -160,9 +160,8 @@ const NARROWING = new Set(
 );
 
 /** Names of the condition keys that limit who is meant by `*`; none where a condition only excludes, or matches everything. */
-export function narrowingKeys({ condition }: Permission): string[] {
-  const tests = conditionSchema.safeParse(JSON.parse(condition === "" ? "{}" : condition)).data ?? {};
-  return Object.entries(tests).flatMap(([operator, keys]) =>
+export function narrowingKeys(permission: Permission): string[] {
+  return Object.entries(testsOf(permission)).flatMap(([operator, keys]) =>
     // With "...IfExists", and with "ForAllValues:", a request without the key passes, too.
     /Not|IfExists|Null|ForAllValues/i.test(operator)
       ? []
@@ -180,9 +179,11 @@ function matchesMost(value: string): boolean {
 
 /** The ranges that a Deny of all others leaves out; undefined where there is no such Deny. */
 export function exceptedRanges({ denied }: PolicyDocument): string[] | undefined {
-  const found = denied.flatMap(({ condition }) => {
-    const tests = conditionSchema.safeParse(JSON.parse(condition === "" ? "{}" : condition)).data ?? {};
-    return Object.entries(tests["NotIpAddress"] ?? {}).flatMap(([, ranges]) => ranges);
-  });
+  const found = denied.flatMap((permission) => Object.values(testsOf(permission)["NotIpAddress"] ?? {}).flat());
   return found.length === 0 ? undefined : found;
+}
+
+/** A permission's conditions, by operator and key. */
+function testsOf({ condition }: Permission): z.output<typeof conditionSchema> {
+  return condition === "" ? {} : conditionSchema.parse(JSON.parse(condition));
 }

@@ -5,7 +5,7 @@ import { arePartsSetElsewhere } from "../parts-elsewhere.ts";
 import type { Plan } from "../plan.ts";
 import type { Rule } from "../risk.ts";
 import { isSetElsewhere } from "../set-elsewhere.ts";
-import { howItGoes, whyItGoes } from "./wording.ts";
+import { howAndWhyItGoes } from "./wording.ts";
 
 /** What holds nothing, and is told by what it belongs to. */
 const PARTS =
@@ -23,8 +23,7 @@ export const anythingRules: readonly Rule[] = [
       return [
         {
           severity: "low",
-          what: howItGoes(`${change.type} ${change.name}`, change, "another one"),
-          reason: whyItGoes(change),
+          ...howAndWhyItGoes(`${change.type} ${change.name}`, change, "another one"),
           lost: "not known here: no rule looks at this",
           instead: "look for yourself what is in it, and who uses it",
         },

@@ -1,9 +1,9 @@
-import { texts, typeInWords } from "../attributes.ts";
+import { record, texts, typeInWords } from "../attributes.ts";
 import { type Change, goes, stays, was, will } from "../change.ts";
 import { goesAlone } from "../owner.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
-import { becomes, differing, notKnown } from "./comparison.ts";
-import { howItGoes, whyItGoes } from "./wording.ts";
+import { becomes, differences, notKnown } from "./comparison.ts";
+import { howAndWhyItGoes } from "./wording.ts";
 
 /** Attributes that stop and start an instance when they change in place (provider's documentation of `aws_instance`). */
 const RESTARTS = ["instance_type", "user_data", "user_data_base64", "ebs_optimized", "cpu_options"];
@@ -34,8 +34,7 @@ export const backendRules: readonly Rule[] = [
         ? [
             {
               severity: "high",
-              what: howItGoes(`instance ${nameOf(change.before, change.name)}`, change, "a new one"),
-              reason: whyItGoes(change),
+              ...howAndWhyItGoes(`instance ${nameOf(change.before, change.name)}`, change, "a new one"),
               lost: `its disk: both logs, and which idempotency keys it has answered, so that a redelivered message counts as new. ${change.action === "replace" ? "It is down for minutes; groups wait meanwhile, in order" : "There is no backend any more; groups wait, in order"}`,
               instead: "copy its logs off it first if they matter, and apply it while the queues are empty",
             },
@@ -46,15 +45,13 @@ export const backendRules: readonly Rule[] = [
     id: "instance-restarted",
     types: ["aws_instance"],
     look: (change) => {
-      const differences = RESTARTS.map((attribute) => differing(change, attribute)).filter(
-        (text) => text !== undefined,
-      );
-      if (differences.length === 0) return notKnown(change, RESTARTS, "whether the instance is stopped and started");
+      const reasons = differences(change, RESTARTS);
+      if (reasons.length === 0) return notKnown(change, RESTARTS, "whether the instance is stopped and started");
       return [
         {
           severity: "medium",
           what: `instance ${nameOf(change.before, change.name)} is stopped and started`,
-          reason: differences.join(", "),
+          reason: reasons.join(", "),
           lost: "nothing; it is down for a minute or two, and groups wait",
           instead: "apply it when traffic is low",
         },
@@ -71,8 +68,7 @@ export const backendRules: readonly Rule[] = [
       return [
         {
           severity: isBack ? "medium" : "high",
-          what: howItGoes(`${typeInWords(change.type)} ${change.name}`, change, "another one"),
-          reason: whyItGoes(change),
+          ...howAndWhyItGoes(`${typeInWords(change.type)} ${change.name}`, change, "another one"),
           lost: isBack
             ? "nothing; until the new one is there deliveries fail, and groups wait"
             : "the way to the queues, the table or the backend, if this was it: groups wait until there is another",
@@ -97,8 +93,7 @@ function narrower(change: Change): (Finding | NotKnown)[] {
     const gone = texts(was(change, list)).filter((id) => !kept.has(id));
     return will(change, list).known && gone.length > 0 ? [`${list} lose ${gone.join(", ")}`] : [];
   });
-  const targets = change.type === "aws_route" ? TARGETS.map((target) => differing(change, target)) : [];
-  const reasons = [...fewer, ...targets.filter((text) => text !== undefined)];
+  const reasons = [...fewer, ...(change.type === "aws_route" ? differences(change, TARGETS) : [])];
   const cut: Finding[] =
     reasons.length === 0 ? [] : [{ severity: "medium", what, reason: reasons.join(", "), lost, instead }];
   return [
@@ -118,7 +113,6 @@ function narrower(change: Change): (Finding | NotKnown)[] {
 const TARGETS = ["gateway_id", "nat_gateway_id", "network_interface_id", "vpc_endpoint_id", "transit_gateway_id"];
 
 function nameOf(attributes: Readonly<Record<string, unknown>> | undefined, otherwise: string): string {
-  const tags = attributes?.["tags"];
-  const name = typeof tags === "object" && tags !== null && "Name" in tags ? tags.Name : undefined;
+  const name = record(attributes?.["tags"])["Name"];
   return typeof name === "string" ? name : otherwise;
 }

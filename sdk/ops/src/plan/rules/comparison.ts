@@ -10,6 +10,11 @@ export function differing(change: Change, attribute: string): string | undefined
   return old === next ? `${attribute} differs (not shown)` : `${attribute} ${old} -> ${next}`;
 }
 
+/** The same of several attributes; those that do not differ are left out. */
+export function differences(change: Change, attributes: readonly string[]): string[] {
+  return attributes.map((attribute) => differing(change, attribute)).filter((text) => text !== undefined);
+}
+
 /**
  * What cannot be told of attributes of a resource that stays, since they are known after the apply only. One that the configuration does not
  * set is AWS's to fill in, and nothing to be told of.

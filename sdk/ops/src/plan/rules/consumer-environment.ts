@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { blocks } from "../attributes.ts";
+import { blocks, record } from "../attributes.ts";
 import { type Change, stays } from "../change.ts";
 import type { Finding, Rule } from "../risk.ts";
 
@@ -90,14 +90,8 @@ function environment(change: Change, name: string): string | undefined {
   return isOpen ? "unknown" : variable(change.after, name);
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
-}
-
 function variable(attributes: Change["before"], name: string): string | undefined {
-  const variables = blocks(attributes, "environment")[0]?.["variables"];
-  const found = typeof variables === "object" && variables !== null ? Object.entries(variables) : [];
-  const value = found.find(([key]) => key === name)?.[1];
+  const value = record(blocks(attributes, "environment")[0]?.["variables"])[name];
   return typeof value === "string" ? value : undefined;
 }
 

@@ -5,7 +5,7 @@ import { goesAlone, isGone } from "../owner.ts";
 import type { Plan } from "../plan.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
 import { becomes, compared, differing } from "./comparison.ts";
-import { howItGoes, whyItGoes } from "./wording.ts";
+import { howAndWhyItGoes } from "./wording.ts";
 
 const FUNCTION = "aws_lambda_function";
 const EVENT_SOURCE = "aws_lambda_event_source_mapping";
@@ -26,9 +26,7 @@ export const consumerRules: readonly Rule[] = [
       if (goes(change)) {
         const instead = "keep the function; its code and settings change in place";
         const severity = change.action === "replace" ? "medium" : "high";
-        return [
-          { severity, what: howItGoes(label, change, "another one"), reason: whyItGoes(change), lost: WAITS, instead },
-        ];
+        return [{ severity, ...howAndWhyItGoes(label, change, "another one"), lost: WAITS, instead }];
       }
       const concurrency = "reserved_concurrent_executions";
       const instead = "take the reservation away (-1), or reserve at least the sum of the queues' maximumConcurrency";
@@ -68,8 +66,7 @@ export const consumerRules: readonly Rule[] = [
         return [
           {
             severity: change.action === "replace" ? "medium" : "high",
-            what: howItGoes(label, change, "another one"),
-            reason: whyItGoes(change),
+            ...howAndWhyItGoes(label, change, "another one"),
             lost: WAITS,
             instead: "keep it as long as the queue is there",
           },

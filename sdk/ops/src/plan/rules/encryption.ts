@@ -1,7 +1,7 @@
 import { blocks, typeInWords, withoutFifo } from "../attributes.ts";
-import { type Change, isSame, shown, stays, was, will } from "../change.ts";
+import { type Change, isSame, stays, was, will } from "../change.ts";
 import type { Finding, NotKnown, Rule } from "../risk.ts";
-import { differing } from "./comparison.ts";
+import { differences, differing } from "./comparison.ts";
 
 /** What can happen to what keeps messages secret at rest. */
 export const encryptionRules: readonly Rule[] = [
@@ -20,7 +20,7 @@ export const encryptionRules: readonly Rule[] = [
         weaker(
           `queue ${withoutFifo(was(change, "name"))}`,
           isManaged,
-          differences(change, ["kms_master_key_id", "sqs_managed_sse_enabled"]),
+          differences(change, ["kms_master_key_id", "sqs_managed_sse_enabled"]).join(", "),
         ),
       ];
     },
@@ -103,14 +103,4 @@ function weaker(label: string, staysEncrypted: boolean, reason: string): Finding
 function unknownKey(change: Change, attribute: string): NotKnown[] {
   const had = !isSame(was(change, attribute), undefined);
   return had ? [{ unknown: attribute, what: "whether it stays encrypted with a key of yours" }] : [];
-}
-
-function differences(change: Change, attributes: readonly string[]): string {
-  return attributes
-    .filter((attribute) => !isSame(was(change, attribute), change.after?.[attribute]))
-    .map(
-      (attribute) =>
-        differing(change, attribute) ?? `${attribute} ${shown(change, attribute, was(change, attribute))} -> none`,
-    )
-    .join(", ");
 }

@@ -2,8 +2,8 @@ import { blocks } from "../attributes.ts";
 import { type Change, goes, stays, was } from "../change.ts";
 import { goesAlone } from "../owner.ts";
 import type { Rule } from "../risk.ts";
-import { becomes, differing, notKnown } from "./comparison.ts";
-import { howItGoes, whyItGoes } from "./wording.ts";
+import { becomes, differences, notKnown } from "./comparison.ts";
+import { howAndWhyItGoes } from "./wording.ts";
 
 const RECORD = "aws_route53_record";
 
@@ -17,8 +17,7 @@ export const frontDoorRules: readonly Rule[] = [
         ? [
             {
               severity: "high",
-              what: howItGoes(`REST API ${was(change, "name")}`, change, "another one with another address"),
-              reason: whyItGoes(change),
+              ...howAndWhyItGoes(`REST API ${was(change, "name")}`, change, "another one with another address"),
               lost:
                 change.action === "replace"
                   ? "the address that AWS gave it, and all routes and stages for minutes; usage plans and keys stay, and open no stage until they are updated"
@@ -36,8 +35,7 @@ export const frontDoorRules: readonly Rule[] = [
         ? [
             {
               severity: "high",
-              what: howItGoes(`stage ${was(change, "stage_name")}`, change, "another one"),
-              reason: whyItGoes(change),
+              ...howAndWhyItGoes(`stage ${was(change, "stage_name")}`, change, "another one"),
               lost: "every request until it is there again, and after that: a new stage is in no usage plan (403) and has no limits until an apply after this one. With a domain, API Gateway refuses to delete it while the mapping leads to it, and the apply stops halfway",
               instead:
                 "keep the stage's name; a new one belongs beside it, until every producer has moved. If it has to be, plan again right after the apply",
@@ -50,7 +48,7 @@ export const frontDoorRules: readonly Rule[] = [
     types: ["aws_api_gateway_domain_name", "aws_api_gateway_base_path_mapping", "aws_route53_zone", RECORD],
     look: (change, { plan }) => {
       if (!goesAlone(change, plan)) return [];
-      const told = { what: howItGoes(labelOf(change), change, "another one"), reason: whyItGoes(change) };
+      const told = howAndWhyItGoes(labelOf(change), change, "another one");
       if (change.type === RECORD && !isAlias(change)) {
         // A certificate that goes needs its record no more.
         if (plan.changes.some((other) => other.type === "aws_acm_certificate" && goes(other))) return [];
@@ -80,15 +78,13 @@ export const frontDoorRules: readonly Rule[] = [
       const attributes =
         change.type === RECORD ? (isAlias(change) ? ["alias", "records"] : []) : (MOVES[change.type] ?? []);
       const what = "whether producers' requests still arrive";
-      const differences = attributes
-        .map((attribute) => differing(change, attribute))
-        .filter((text) => text !== undefined);
-      if (differences.length === 0) return notKnown(change, attributes, what);
+      const reasons = differences(change, attributes);
+      if (reasons.length === 0) return notKnown(change, attributes, what);
       return [
         {
           severity: "high",
           what: `${change.type === "aws_api_gateway_rest_api" ? `REST API ${was(change, "name")}` : labelOf(change)} leads or asks for something else`,
-          reason: differences.join(", "),
+          reason: reasons.join(", "),
           lost: "every request that comes the old way: none arrives from this apply on, or it is refused with a 403",
           instead: "put the new way beside the old one, and move the producers first",
         },
@@ -132,8 +128,7 @@ export const frontDoorRules: readonly Rule[] = [
         return [
           {
             severity: "medium",
-            what: howItGoes(label, change, "another one"),
-            reason: whyItGoes(change),
+            ...howAndWhyItGoes(label, change, "another one"),
             lost,
             instead,
           },

@@ -3,7 +3,7 @@ import { goes, stays, was, will } from "../change.ts";
 import { goesAlone } from "../owner.ts";
 import type { Rule } from "../risk.ts";
 import { becomes, compared } from "./comparison.ts";
-import { howItGoes, whyItGoes } from "./wording.ts";
+import { howAndWhyItGoes } from "./wording.ts";
 
 /** What can happen to what tells people, and to what they look into afterwards. */
 export const operationsRules: readonly Rule[] = [
@@ -18,8 +18,7 @@ export const operationsRules: readonly Rule[] = [
         return [
           {
             severity: change.action === "replace" ? "low" : "medium",
-            what: howItGoes(label, change, "another one"),
-            reason: whyItGoes(change),
+            ...howAndWhyItGoes(label, change, "another one"),
             lost,
             instead,
           },
@@ -50,12 +49,11 @@ export const operationsRules: readonly Rule[] = [
       return [
         {
           severity: "medium",
-          what: howItGoes(
+          ...howAndWhyItGoes(
             isTopic ? `topic ${was(change, "name")}` : `the subscription of ${change.name}`,
             change,
             "another one",
           ),
-          reason: whyItGoes(change),
           lost: isTopic
             ? "alarms, until every address has confirmed its subscription anew"
             : "alarms to that address; the others keep it",
@@ -81,8 +79,7 @@ export const operationsRules: readonly Rule[] = [
         return [
           {
             severity: change.action === "replace" ? "low" : "medium",
-            what: howItGoes(label, change, "another one"),
-            reason: whyItGoes(change),
+            ...howAndWhyItGoes(label, change, "another one"),
             lost,
             instead,
           },
@@ -105,8 +102,7 @@ export const operationsRules: readonly Rule[] = [
         return [
           {
             severity: "medium",
-            what: howItGoes(label, change),
-            reason: whyItGoes(change),
+            ...howAndWhyItGoes(label, change),
             lost: "every line in it: which message went when, and why one was refused",
             instead: "keep it, or export it to S3 first",
           },

@@ -14,7 +14,7 @@ import {
 } from "../policy-document.ts";
 import type { Rule } from "../risk.ts";
 import { comparePolicies } from "./compare-policies.ts";
-import { howItGoes, whyItGoes } from "./wording.ts";
+import { howAndWhyItGoes } from "./wording.ts";
 
 /** Actions that AWS limits to no resource, or to none that could be named (Service Authorization Reference), of those that such a deployment needs. */
 export const UNSCOPED_ACTIONS: ReadonlySet<string> = new Set([
@@ -107,8 +107,7 @@ export const policyRules: readonly Rule[] = [
         return [
           {
             severity: "medium",
-            what: howItGoes(label, change, "another one"),
-            reason: whyItGoes(change),
+            ...howAndWhyItGoes(label, change, "another one"),
             lost,
             instead,
           },

@@ -1,10 +1,10 @@
 import { blocks } from "../attributes.ts";
 import { type Change, goes, isSame, stays, was, will } from "../change.ts";
-import type { Plan } from "../plan.ts";
+import { changesOf, type Plan } from "../plan.ts";
 import type { Finding, Rule } from "../risk.ts";
 import { becomes, notKnown } from "./comparison.ts";
 import { routeName } from "./route-name.ts";
-import { howItGoes, number, whyItGoes } from "./wording.ts";
+import { howAndWhyItGoes, howItGoes, number, whyItGoes } from "./wording.ts";
 
 const KEY = "aws_api_gateway_api_key";
 const PLAN_KEY = "aws_api_gateway_usage_plan_key";
@@ -42,7 +42,7 @@ export const producerRules: readonly Rule[] = [
       if (!goes(change)) return [];
       const id = String(was(change, "key_id"));
       // The key itself goes too, and that has been told; or it is switched off, and opens nothing any more.
-      const key = plan.changes.find(({ type, before }) => type === KEY && before?.["id"] === id);
+      const key = keyWith(id, plan);
       if (key !== undefined && (goes(key) || isOff(key, plan))) return [];
       const what = howItGoes(`API key ${was(change, "name")}'s association with its usage plan`, change, "another one");
       return [lockedOut(change, id, plan, what, whyItGoes(change))];
@@ -58,9 +58,7 @@ export const producerRules: readonly Rule[] = [
         // Its keys go, too: that has been told.
         if (keysOf(plan, change).every((key) => key !== undefined && goes(key))) return [];
         const instead = "keep the plan; each of its arguments can be changed in place";
-        return [
-          { severity: "high", what: howItGoes(label, change, "another one"), reason: whyItGoes(change), lost, instead },
-        ];
+        return [{ severity: "high", ...howAndWhyItGoes(label, change, "another one"), lost, instead }];
       }
       if (!stays(change)) return [];
       const after = will(change, "api_stages");
@@ -189,12 +187,11 @@ function lockedOut(change: Change, id: string, plan: Plan, what: string, reason:
 }
 
 /** Names of the other keys of the same usage plan that go on working. */
-function otherKeys({ changes }: Plan, id: string): string[] {
-  const memberships = changes.filter(({ type }) => type === PLAN_KEY);
+function otherKeys(plan: Plan, id: string): string[] {
+  const memberships = changesOf(plan, PLAN_KEY);
   const usagePlan = memberships.find(({ before }) => before?.["key_id"] === id)?.before?.["usage_plan_id"];
-  const isInUse = changes.some(
-    ({ type, before, action }) =>
-      type === USAGE_PLAN && before?.["id"] === usagePlan && (action === "none" || action === "update"),
+  const isInUse = changesOf(plan, USAGE_PLAN).some(
+    ({ before, action }) => before?.["id"] === usagePlan && (action === "none" || action === "update"),
   );
   if (usagePlan === undefined || !isInUse) return [];
   return memberships
@@ -202,20 +199,21 @@ function otherKeys({ changes }: Plan, id: string): string[] {
       (member) => !goes(member) && member.before?.["usage_plan_id"] === usagePlan && member.before?.["key_id"] !== id,
     )
     .filter(({ before }) => {
-      const key = changes.find((one) => one.type === KEY && one.before?.["id"] === before?.["key_id"]);
+      const key = keyWith(before?.["key_id"], plan);
       return key !== undefined && !goes(key) && key.after?.["enabled"] === true;
     })
     .map(({ before }) => String(before?.["name"]));
 }
 
 /** The API keys of a usage plan; undefined for one that the stack has not made. */
-function keysOf({ changes }: Plan, usagePlan: Change): (Change | undefined)[] {
-  const members = changes.filter(
-    ({ type, before }) => type === PLAN_KEY && before?.["usage_plan_id"] === usagePlan.before?.["id"],
-  );
-  return members.map((member) =>
-    changes.find(({ type, before }) => type === KEY && before?.["id"] === member.before?.["key_id"]),
-  );
+function keysOf(plan: Plan, usagePlan: Change): (Change | undefined)[] {
+  return changesOf(plan, PLAN_KEY)
+    .filter(({ before }) => before?.["usage_plan_id"] === usagePlan.before?.["id"])
+    .map(({ before }) => keyWith(before?.["key_id"], plan));
+}
+
+function keyWith(id: unknown, plan: Plan): Change | undefined {
+  return changesOf(plan, KEY).find(({ before }) => before?.["id"] === id);
 }
 
 function stageOf(stage: Readonly<Record<string, unknown>>): string {

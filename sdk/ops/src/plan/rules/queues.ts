@@ -2,8 +2,8 @@ import { deploymentOf, withoutFifo } from "../attributes.ts";
 import { type Change, goes, was, will } from "../change.ts";
 import { isDeadLetter } from "../hop.ts";
 import type { Finding, Rule } from "../risk.ts";
-import { differing, lowered, notKnown, raised } from "./comparison.ts";
-import { days, howItGoes, number, whyItGoes } from "./wording.ts";
+import { differences, lowered, notKnown, raised } from "./comparison.ts";
+import { days, howAndWhyItGoes, number } from "./wording.ts";
 
 const TYPE = "aws_sqs_queue";
 
@@ -20,8 +20,7 @@ export const queueRules: readonly Rule[] = [
       return [
         {
           severity: "critical",
-          what: howItGoes(queueLabel(change), change),
-          reason: whyItGoes(change),
+          ...howAndWhyItGoes(queueLabel(change), change),
           lost,
           instead: emptyFirst(change),
         },
@@ -73,10 +72,8 @@ export const queueRules: readonly Rule[] = [
       if (isDeadLetter(change)) return [];
       const attributes = ["content_based_deduplication", "deduplication_scope", "fifo_throughput_limit"];
       const open = notKnown(change, attributes, "whether duplicates are recognised differently");
-      const differences = attributes
-        .map((attribute) => differing(change, attribute))
-        .filter((text) => text !== undefined);
-      return differences.length === 0 ? open : [deduplication(change, differences), ...open];
+      const reasons = differences(change, attributes);
+      return reasons.length === 0 ? open : [deduplication(change, reasons), ...open];
     },
   },
   {
@@ -95,7 +92,7 @@ export const queueRules: readonly Rule[] = [
   },
 ];
 
-function deduplication(change: Change, differences: readonly string[]): Finding {
+function deduplication(change: Change, reasons: readonly string[]): Finding {
   const turnsTo = (attribute: string, value: unknown) => {
     const after = will(change, attribute);
     return after.known && after.value === value && was(change, attribute) !== value;
@@ -117,7 +114,7 @@ function deduplication(change: Change, differences: readonly string[]): Finding 
   return {
     severity: isPerQueue ? "critical" : isOff ? "high" : "medium",
     what: `${queueLabel(change)} recognises duplicates differently`,
-    reason: `${differences.join(", ")}, under load`,
+    reason: `${reasons.join(", ")}, under load`,
     lost:
       lost.length > 0
         ? lost.join("; ")

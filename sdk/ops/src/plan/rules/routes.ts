@@ -1,6 +1,6 @@
 import { type Change, changedAttributes, isSame, secretsOf, shown, was, will } from "../change.ts";
 import { goesAlone, movesToOther } from "../owner.ts";
-import type { Plan } from "../plan.ts";
+import { changesOf, once, type Plan } from "../plan.ts";
 import type { Rule } from "../risk.ts";
 import { differing, notKnown } from "./comparison.ts";
 import { routeName } from "./route-name.ts";
@@ -40,7 +40,7 @@ export const routeRules: readonly Rule[] = [
     look: (change, { plan }) => {
       if (change.origin === "outside") return [];
       // Told once, at the first of an API's.
-      const waiting = plan.changes.filter((other) => waitsForDeployment(other, plan) && isSameApi(other, change));
+      const waiting = waitingForDeployment(plan).filter((other) => isSameApi(other, change));
       if (waiting[0] !== change || newDeployments(plan).some((deployment) => isSameApi(deployment, change))) return [];
       return [
         {
@@ -143,11 +143,10 @@ export const routeRules: readonly Rule[] = [
         const instead = "put the new path beside the old one, and move the producers first";
         return [{ severity: "high", what: `route ${change.name} gets another path`, reason: path, lost, instead }];
       }
-      const isOfRoute = ({ type, before }: Change) =>
-        type === METHOD &&
+      const isOfRoute = ({ before }: Change) =>
         before?.["resource_id"] === was(change, "resource_id") &&
         before?.["http_method"] === was(change, "http_method");
-      const method = plan.changes.find(isOfRoute);
+      const method = changesOf(plan, METHOD).find(isOfRoute);
       if (
         change.action !== "destroy" ||
         !goesAlone(change, plan) ||
@@ -262,12 +261,15 @@ function targetOf(attributes: Change["before"]): string {
   return [attributes?.["type"], address, ...queues].join(" ");
 }
 
-/** Deployments that this plan makes. */
-function newDeployments({ changes }: Plan): Change[] {
-  return changes.filter(
-    ({ type, action, isDeposed }) => type === DEPLOYMENT && !isDeposed && (action === "replace" || action === "create"),
-  );
-}
+/** Deployments that a plan makes. */
+const newDeployments = once((plan) =>
+  changesOf(plan, DEPLOYMENT).filter(
+    ({ action, isDeposed }) => !isDeposed && (action === "replace" || action === "create"),
+  ),
+);
+
+/** What is live with the next deployment only. */
+const waitingForDeployment = once((plan) => plan.changes.filter((change) => waitsForDeployment(change, plan)));
 
 /** Whether two resources may belong to one API: a new one has no id yet. */
 function isSameApi(one: Change, other: Change): boolean {

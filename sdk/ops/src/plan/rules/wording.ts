@@ -36,6 +36,15 @@ export function whyItGoes(change: Change): string {
   return REASONS[change.actionReason ?? ""] ?? "Terraform gives no reason, as with -destroy";
 }
 
+/** Both, of a finding about a resource that goes. @param replacement what takes its place, if something does */
+export function howAndWhyItGoes(
+  label: string,
+  change: Change,
+  replacement?: string,
+): { readonly what: string; readonly reason: string } {
+  return { what: howItGoes(label, change, replacement), reason: whyItGoes(change) };
+}
+
 /** @example number(1044480) // "1,044,480" */
 export function number(value: number): string {
   return value.toLocaleString("en-US");
